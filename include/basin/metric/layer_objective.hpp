@@ -1,0 +1,94 @@
+#pragma once
+
+#include <basin/core/error.hpp>
+#include <basin/core/run_context.hpp>
+#include <basin/core/types.hpp>
+#include <basin/metric/check_hessian.hpp>
+
+#include <concepts>
+#include <limits>
+
+namespace basin {
+/// What every quantizer of a linear layer minimises, on inputs padded to whole groups.
+///
+///     L(What) = tr((W - What) H (W - What)^T),   H = X^T X / n_tokens
+///
+/// Shapes    W: [n_out, n_in];  H: [n_in, n_in];  both are kept padded with zero columns (and zero
+///           rows of H) to padded_in() = g * ceil(n_in / g), so padding costs nothing under L.
+/// Units     L is the squared output error per token, summed over output rows.
+/// Accuracy  losses are evaluated in double whatever T is; T is what searches and updates work in.
+/// Cost      loss: n_out * n_in^2 multiply-adds in double.
+template <std::floating_point T>
+class LayerObjective {
+ public:
+  using value_type = T;
+  /// Rows that a task handles at a time: fixed, so that sums never depend on the number of threads.
+  static constexpr Index rows_per_task = 32;
+
+  /// @throws ShapeError if W is empty, H is not [n_in, n_in], or group_size < 1.
+  /// @throws ValueError if W or H is not finite, or H not symmetric (rounding is symmetrised away)
+  ///         or not positive semidefinite.
+  LayerObjective(ConstMatrixRef<T> weight, ConstMatrixRef<double> hessian, Index group_size)
+      : n_in_(weight.cols()) {
+    if (weight.rows() < 1 || weight.cols() < 1)
+      raise<ShapeError>("LayerObjective: W must not be empty, got [", weight.rows(), ", ", weight.cols(), "]");
+    if (group_size < 1) raise<ShapeError>("LayerObjective: group size must be at least 1, got ", group_size);
+    if (hessian.rows() != n_in_ || hessian.cols() != n_in_)
+      raise<ShapeError>("LayerObjective: W is [", weight.rows(), ", ", n_in_, "], so H must be [", n_in_, ", ",
+                        n_in_, "], got [", hessian.rows(), ", ", hessian.cols(), "]");
+    check_finite_weight<T>(weight);
+    const Matrix<double> symmetric = checked_hessian(hessian);
+
+    const Index padded = (n_in_ + group_size - 1) / group_size * group_size;
+    weight_ = Matrix<T>::Zero(weight.rows(), padded);
+    weight_.leftCols(n_in_) = weight;
+    hessian_ = Matrix<double>::Zero(padded, padded);
+    hessian_.topLeftCorner(n_in_, n_in_) = symmetric;
+    hessian_t_ = hessian_.template cast<T>();
+    weight_energy_ = loss_of_error(weight_.template cast<double>());
+  }
+
+  [[nodiscard]] Index n_out() const noexcept { return weight_.rows(); }
+  [[nodiscard]] Index n_in() const noexcept { return n_in_; }
+  [[nodiscard]] Index padded_in() const noexcept { return weight_.cols(); }
+  /// W, padded: [n_out, padded_in].
+  [[nodiscard]] const Matrix<T>& weight() const noexcept { return weight_; }
+  /// H, padded: [padded_in, padded_in].
+  [[nodiscard]] const Matrix<double>& hessian() const noexcept { return hessian_; }
+  /// H in the working precision.
+  [[nodiscard]] const Matrix<T>& working_hessian() const noexcept { return hessian_t_; }
+  /// tr(W H W^T), the loss of quantizing everything to zero.
+  [[nodiscard]] double weight_energy() const noexcept { return weight_energy_; }
+
+  /// r_o H r_o^T for every row of R = W - What, shape [n_out]; What: [n_out, padded_in].
+  [[nodiscard]] Vector<double> row_losses(const Matrix<T>& decoded, const RunContext& context = {}) const {
+    BASIN_ASSERT(decoded.rows() == n_out() && decoded.cols() == padded_in());
+    Vector<double> losses(n_out());
+    for_each_range(context.executor, n_out(), rows_per_task, [&](Index begin, Index end) {
+      const Matrix<double> error =
+          (weight_.middleRows(begin, end - begin) - decoded.middleRows(begin, end - begin)).template cast<double>();
+      losses.segment(begin, end - begin) = (error * hessian_).cwiseProduct(error).rowwise().sum();
+    });
+    return losses;
+  }
+  [[nodiscard]] double loss(const Matrix<T>& decoded, const RunContext& context = {}) const {
+    return row_losses(decoded, context).sum();
+  }
+  /// L / tr(W H W^T); 0 when both vanish.
+  [[nodiscard]] double relative_error(double loss) const noexcept {
+    if (weight_energy_ > 0) return loss / weight_energy_;
+    return loss > 0 ? std::numeric_limits<double>::infinity() : 0;
+  }
+
+ private:
+  [[nodiscard]] double loss_of_error(const Matrix<double>& error) const {
+    return (error * hessian_).cwiseProduct(error).sum();
+  }
+  Index n_in_;
+  Matrix<T> weight_;
+  Matrix<double> hessian_;
+  Matrix<T> hessian_t_;
+  double weight_energy_;
+};
+
+}  // namespace basin

@@ -1,0 +1,29 @@
+# Headers, find_package(basin) and pkg-config. Nothing installed depends on the architecture or on
+# where it lies, so all of it goes to include/ and share/.
+
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(basin_package_dir ${CMAKE_INSTALL_DATADIR}/cmake/basin)
+
+foreach(name IN ITEMS decode basin io)
+  if(TARGET basin_${name})
+    install(TARGETS basin_${name} EXPORT basinTargets
+      FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  endif()
+endforeach()
+install(EXPORT basinTargets NAMESPACE basin:: DESTINATION ${basin_package_dir})
+
+configure_package_config_file(cmake/basinConfig.cmake.in ${PROJECT_BINARY_DIR}/basinConfig.cmake
+  INSTALL_DESTINATION ${basin_package_dir} NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/basinConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES cmake/BasinDependencies.cmake
+  ${PROJECT_BINARY_DIR}/basinConfig.cmake ${PROJECT_BINARY_DIR}/basinConfigVersion.cmake
+  DESTINATION ${basin_package_dir})
+
+file(RELATIVE_PATH basin_pc_to_prefix
+  /${CMAKE_INSTALL_DATADIR}/pkgconfig /)
+configure_file(cmake/basin.pc.in ${PROJECT_BINARY_DIR}/basin.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/basin.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

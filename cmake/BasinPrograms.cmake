@@ -1,0 +1,40 @@
+# What our own programs are compiled with. None of it reaches what links basin.
+
+include(CheckCXXCompilerFlag)
+
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+find_package(Threads REQUIRED)
+
+add_library(basin_dev INTERFACE)
+target_link_libraries(basin_dev INTERFACE basin::basin basin::io Threads::Threads)
+target_compile_definitions(basin_dev INTERFACE EIGEN_MPL2_ONLY)
+target_include_directories(basin_dev INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(basin_dev INTERFACE
+  $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion>
+  $<$<CXX_COMPILER_ID:MSVC>:/W4;/permissive->)
+if(BASIN_NATIVE)
+  check_cxx_compiler_flag(-march=native BASIN_HAS_MARCH_NATIVE)
+  if(BASIN_HAS_MARCH_NATIVE)
+    target_compile_options(basin_dev INTERFACE -march=native)
+  endif()
+endif()
+
+option(BASIN_WERROR "Treat warnings in our own programs as errors" OFF)
+if(BASIN_WERROR)
+  target_compile_options(basin_dev INTERFACE $<IF:$<CXX_COMPILER_ID:MSVC>,/WX,-Werror>)
+endif()
+
+# "address,undefined" and the like, as the compiler spells it; see cmake/cache/asan.cmake.
+set(BASIN_SANITIZE "" CACHE STRING "Sanitizers for our own programs")
+if(BASIN_SANITIZE)
+  target_compile_options(basin_dev INTERFACE
+    -fsanitize=${BASIN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_link_options(basin_dev INTERFACE -fsanitize=${BASIN_SANITIZE})
+endif()
+
+# basin_program(NAME source...): a program of ours in bin/.
+function(basin_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE basin_dev)
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()

@@ -1,0 +1,67 @@
+# The three interface targets. They carry include paths and the C++ standard, nothing else.
+#
+#   basin::decode   layout and kernels, for engines that only decode; xsimd, no Eigen
+#   basin::io       readers and writers of model files; adds nlohmann/json, no Eigen
+#   basin::basin    the whole library but io; adds Eigen
+
+set(basin_include ${PROJECT_SOURCE_DIR}/include)
+
+# The part of core/ that the decoding half may use: the direction rule in docs/design/architecture.md.
+set(basin_online_core config error expected scheme scheme_text half bits_per_weight version)
+
+file(GLOB_RECURSE basin_decode_headers CONFIGURE_DEPENDS
+  ${basin_include}/basin/layout/*.hpp ${basin_include}/basin/kernels/*.hpp)
+list(TRANSFORM basin_online_core PREPEND ${basin_include}/basin/core/ OUTPUT_VARIABLE basin_core_headers)
+list(TRANSFORM basin_core_headers APPEND .hpp)
+list(APPEND basin_decode_headers ${basin_core_headers})
+foreach(header IN ITEMS layout kernels)
+  if(EXISTS ${basin_include}/basin/${header}.hpp)
+    list(APPEND basin_decode_headers ${basin_include}/basin/${header}.hpp)
+  endif()
+endforeach()
+
+file(GLOB_RECURSE basin_io_headers CONFIGURE_DEPENDS ${basin_include}/basin/io/*.hpp)
+if(EXISTS ${basin_include}/basin/io.hpp)
+  list(APPEND basin_io_headers ${basin_include}/basin/io.hpp)
+endif()
+
+file(GLOB_RECURSE basin_basin_headers CONFIGURE_DEPENDS ${basin_include}/basin/*.hpp)
+list(REMOVE_ITEM basin_basin_headers ${basin_decode_headers} ${basin_io_headers})
+
+function(basin_add_interface name)
+  add_library(basin_${name} INTERFACE)
+  add_library(basin::${name} ALIAS basin_${name})
+  set_target_properties(basin_${name} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(basin_${name} INTERFACE cxx_std_20)
+  target_sources(basin_${name} INTERFACE
+    FILE_SET HEADERS BASE_DIRS ${basin_include} FILES ${basin_${name}_headers})
+  if(PROJECT_IS_TOP_LEVEL)
+    set_target_properties(basin_${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+  endif()
+endfunction()
+
+basin_require(decode)
+basin_add_interface(decode)
+target_link_libraries(basin_decode INTERFACE basin::xsimd)
+
+# A host that adds our folder may have Eigen and no JSON parser, or neither: what is missing takes
+# its target with it. Our own build wants everything.
+foreach(name IN ITEMS basin io)
+  if(PROJECT_IS_TOP_LEVEL)
+    basin_require(${name})
+  else()
+    basin_find(${name})
+  endif()
+  if(BASIN_MISSING)
+    message(STATUS "basin: no target basin::${name}; not found:${BASIN_MISSING}")
+    continue()
+  endif()
+  basin_add_interface(${name})
+  target_link_libraries(basin_${name} INTERFACE basin_decode)
+endforeach()
+if(TARGET basin_basin)
+  target_link_libraries(basin_basin INTERFACE Eigen3::Eigen)
+endif()
+if(TARGET basin_io)
+  target_link_libraries(basin_io INTERFACE nlohmann_json::nlohmann_json)
+endif()

@@ -12,6 +12,9 @@ target_include_directories(basin_dev INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(basin_dev INTERFACE
   $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion>
   $<$<CXX_COMPILER_ID:MSVC>:/W4;/permissive->)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(basin_dev INTERFACE -Wno-maybe-uninitialized)  # false alarms in its own intrinsics
+endif()
 if(BASIN_NATIVE)
   check_cxx_compiler_flag(-march=native BASIN_HAS_MARCH_NATIVE)
   if(BASIN_HAS_MARCH_NATIVE)

@@ -65,7 +65,7 @@ class ThreadPool {
     Index n;
     std::atomic<Index> next{0};
     int helpers = 0;           // workers inside this job; guarded by mutex_
-    std::exception_ptr error;  // guarded by mutex_
+    std::exception_ptr error{};  // guarded by mutex_
   };
 
   void work(Job& job) {

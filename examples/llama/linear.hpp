@@ -1,0 +1,73 @@
+#pragma once
+
+#include <basin/core/executor.hpp>
+#include <basin/core/half.hpp>
+#include <basin/core/types.hpp>
+#include <basin/layout/additive_layer.hpp>
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <utility>
+
+namespace llama {
+using basin::Index;
+using Matrix = basin::Matrix<float>;
+using Vector = basin::Vector<float>;
+using MatrixView = basin::ConstMatrixRef<float>;
+
+/// y = x w^T for tokens x [n, n_in] and a weight w [n_out, n_in], in tiles that the executor shares
+/// out. The tiles do not depend on the number of threads, so neither does the result.
+inline void multiply(MatrixView x, MatrixView w, Matrix& y, const basin::ExecutorRef& executor) {
+  constexpr Index tile_tokens = 256, tile_outputs = 96;
+  y.resize(x.rows(), w.rows());
+  const Index token_tiles = (x.rows() + tile_tokens - 1) / tile_tokens;
+  const Index output_tiles = (w.rows() + tile_outputs - 1) / tile_outputs;
+  executor(token_tiles * output_tiles, [&](Index tile) {
+    const Index token = tile / output_tiles * tile_tokens, out = tile % output_tiles * tile_outputs;
+    const Index tokens = std::min(tile_tokens, x.rows() - token);
+    const Index outputs = std::min(tile_outputs, w.rows() - out);
+    const auto rows = w.middleRows(out, outputs);
+    if (x.rows() == 1) y.row(0).segment(out, outputs).transpose().noalias() = rows * x.row(0).transpose();
+    else y.block(token, out, tokens, outputs).noalias() = x.middleRows(token, tokens) * rows.transpose();
+  });
+}
+
+/// The weight that an additively quantized layer stands for; see layout/additive_layer.hpp.
+inline Matrix decode(const basin::AdditiveLayer& layer) {
+  const basin::Scheme s = layer.scheme;
+  const Index g = s.in_group_size, rows = s.out_group_size, groups = layer.num_in_groups();
+  Vector codewords(static_cast<Index>(layer.codebooks.size()));
+  for (Index i = 0; i < codewords.size(); ++i)
+    codewords[i] = basin::half_to_float(layer.codebooks[static_cast<std::size_t>(i)]);
+  Matrix weight = Matrix::Zero(layer.n_out, groups * g);  // the last group may be padded
+  const std::uint16_t* code = layer.codes.data();
+  for (Index o = 0; o < layer.num_out_groups(); ++o) {
+    for (Index j = 0; j < groups; ++j)
+      for (Index m = 0; m < s.num_codebooks; ++m)
+        weight.block(o * rows, j * g, rows, g) += basin::ConstMatrixMap<float>(
+            codewords.data() + (m * s.codebook_size() + *code++) * s.codeword_size(), rows, g);
+    weight.middleRows(o * rows, rows) *= basin::half_to_float(layer.scales[static_cast<std::size_t>(o)]);
+  }
+  return weight.leftCols(layer.n_in);
+}
+
+/// The engine's own linear layer, fp32. Quantized layers are decoded when they are loaded; an
+/// engine that multiplies straight from codes would keep them and change `apply` alone.
+class Linear {
+ public:
+  Linear() = default;
+  explicit Linear(Matrix weight) : weight_(std::move(weight)) {}
+  explicit Linear(const basin::AdditiveLayer& layer) : weight_(decode(layer)) {}
+
+  [[nodiscard]] const Matrix& weight() const noexcept { return weight_; }
+  /// y = x W^T: x [n, n_in], y [n, n_out].
+  void apply(MatrixView x, Matrix& y, const basin::ExecutorRef& executor) const {
+    multiply(x, weight_, y, executor);
+  }
+
+ private:
+  Matrix weight_;  // [n_out, n_in]
+};
+
+}  // namespace llama

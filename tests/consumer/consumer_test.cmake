@@ -1,0 +1,41 @@
+# Configures, builds and runs the host in ${WAY}/ in a fresh folder.
+cmake_minimum_required(VERSION 3.24)
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    list(JOIN ARGN " " command)
+    message(FATAL_ERROR "failed: ${command}\n${output}")
+  endif()
+endfunction()
+
+file(REMOVE_RECURSE ${WORK_DIR})
+set(common -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER} -DBASIN_XSIMD_INCLUDE_DIR=${XSIMD})
+if(WAY STREQUAL "find_package")
+  run(${CMAKE_COMMAND} ${common} -S ${SOURCE_DIR} -B ${WORK_DIR}/basin -DBASIN_BUILD_TESTS=OFF -DBASIN_BUILD_BENCH=OFF
+    -DBASIN_BUILD_EXAMPLES=OFF)
+  run(${CMAKE_COMMAND} --install ${WORK_DIR}/basin --prefix ${WORK_DIR}/installed)
+  file(RENAME ${WORK_DIR}/installed ${WORK_DIR}/moved)
+  list(APPEND common -DCMAKE_PREFIX_PATH=${WORK_DIR}/moved)
+else()
+  list(APPEND common -DBASIN_SOURCE_DIR=${SOURCE_DIR})
+endif()
+run(${CMAKE_COMMAND} ${common} -S ${CMAKE_CURRENT_LIST_DIR}/${WAY} -B ${WORK_DIR}/host)
+run(${CMAKE_COMMAND} --build ${WORK_DIR}/host)
+run(${WORK_DIR}/host/host)
+run(${WORK_DIR}/host/engine)
+
+if(WAY STREQUAL "find_package")
+  find_program(PKG_CONFIG pkg-config)
+  if(PKG_CONFIG)
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${WORK_DIR}/moved/share/pkgconfig
+      ${PKG_CONFIG} --cflags basin RESULT_VARIABLE result OUTPUT_VARIABLE flags ERROR_VARIABLE flags
+      OUTPUT_STRIP_TRAILING_WHITESPACE)
+    separate_arguments(flags)
+    if(NOT result EQUAL 0)
+      message(FATAL_ERROR "pkg-config: ${flags}")
+    endif()
+    run(${COMPILER} -std=c++20 ${flags} ${CMAKE_CURRENT_LIST_DIR}/host.cpp -o ${WORK_DIR}/by_pkg_config)
+    run(${WORK_DIR}/by_pkg_config)
+  endif()
+endif()

@@ -1,0 +1,163 @@
+#pragma once
+
+#include <basin/core/config.hpp>
+#include <basin/core/simd.hpp>
+#include <basin/core/types.hpp>
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+namespace basin::detail {
+/// (v - c) H (v - c)^T summed over the rows of a codeword, by direct differences in double.
+template <std::floating_point T>
+[[nodiscard]] double block_distance(const T* v, const T* c, const double* block, Index g,
+                                    Index out_group_size) noexcept {
+  double distance = 0;
+  for (Index p = 0; p < out_group_size; ++p, v += g, c += g)
+    for (Index a = 0; a < g; ++a) {
+      double row = 0;
+      for (Index b = 0; b < g; ++b)
+        row += block[a * g + b] * (static_cast<double>(v[b]) - static_cast<double>(c[b]));
+      distance += row * (static_cast<double>(v[a]) - static_cast<double>(c[a]));
+    }
+  return distance;
+}
+
+/// The codewords of one codebook as one metric H sees them.
+///
+///     d(v, c_k) = v H v^T + 2 s_k(v),   s_k(v) = c_k H c_k^T / 2 - v . (H c_k)
+///
+/// s_k picks the nearest codeword with D multiply-adds. In T it is off by at most error(|v|), so only
+/// codewords within twice that of the smallest score can be nearest in exact arithmetic; where there
+/// is more than one, block_distance decides.
+///
+/// Shapes    codewords: [K, D], D = g_out * g;  H: [g, g]. The table is [K, D + 2]: -H c_k, the
+///           constant, and k itself.
+template <std::floating_point T>
+class NearestTable {
+ public:
+  /// Borrows codewords and block for as long as it lives.
+  NearestTable(const T* codewords, Index size, const double* block, Index g, Index out_group_size)
+      : codewords_(codewords),
+        block_(block),
+        size_(size),
+        g_(g),
+        out_group_size_(out_group_size),
+        values_(static_cast<std::size_t>(size * stride())) {
+    double trace = 0;
+    for (Index a = 0; a < g; ++a) trace += block[a * g + a];
+    is_zero_ = !(trace > 0);
+    if (is_zero_) return;
+    // A power of two: the order of distances does not feel it, and T cannot overflow.
+    const double unit = std::exp2(-std::ilogb(trace));
+    double largest_constant = 0, largest_projection = 0, largest_norm = 0;
+    for (Index k = 0; k < size; ++k) {
+      const T* codeword = codewords + k * dim();
+      T* row = values_.data() + k * stride();
+      double constant = 0, projection_norm = 0, norm = 0;
+      for (Index p = 0; p < out_group_size; ++p)
+        for (Index a = 0; a < g; ++a) {
+          double projection = 0;
+          for (Index b = 0; b < g; ++b) projection += unit * block[a * g + b] * static_cast<double>(codeword[p * g + b]);
+          const double value = static_cast<double>(codeword[p * g + a]);
+          constant += projection * value;
+          projection_norm += projection * projection;
+          norm += value * value;
+          row[p * g + a] = static_cast<T>(-projection);
+        }
+      row[dim()] = static_cast<T>(constant / 2);
+      row[dim() + 1] = static_cast<T>(k);
+      largest_constant = std::max(largest_constant, std::abs(constant) / 2);
+      largest_projection = std::max(largest_projection, std::sqrt(projection_norm));
+      largest_norm = std::max(largest_norm, std::sqrt(norm));
+    }
+    // Rounding of the stored table and of D fused or unfused multiply-adds, relative to
+    // |constant| + sum |v_d| |h_d| (Cauchy-Schwarz); then that of double, which built the table and
+    // decides in the end, relative to sum_ab |x_a| |H_ab| |y_b| <= tr(H) |x| |y|.
+    const double n = static_cast<double>(dim());
+    const double working = (2 * n + 6) * std::numeric_limits<T>::epsilon() / 2;
+    const double exact = (2 * n + 6) * std::numeric_limits<double>::epsilon() / 2 * unit * trace;
+    error_at_zero_ = working * largest_constant + exact * largest_norm * largest_norm +
+                     (n + 2) * static_cast<double>(std::numeric_limits<T>::min());
+    error_per_norm_ = working * largest_projection + 2 * exact * largest_norm;
+    error_per_square_ = exact;
+  }
+
+  [[nodiscard]] Index dim() const noexcept { return g_ * out_group_size_; }
+  [[nodiscard]] Index size() const noexcept { return size_; }
+  /// All distances are 0.
+  [[nodiscard]] bool is_zero() const noexcept { return is_zero_; }
+
+  /// Scores of `2 * lanes` vectors at a time, a vector per lane: the smallest score, the second
+  /// smallest, and where the smallest is first found. tile: [D, 2 * lanes].
+  template <int FixedDim>
+  BASIN_ALWAYS_INLINE void scan(const T* BASIN_RESTRICT tile, T* BASIN_RESTRICT best, T* BASIN_RESTRICT second,
+                                T* BASIN_RESTRICT index) const noexcept {
+    using Batch = simd::Batch<T>;
+    constexpr int lanes = simd::lanes<T>;
+    const Index d_end = FixedDim > 0 ? FixedDim : dim();
+    const T infinity = std::numeric_limits<T>::infinity();
+    Batch best0(infinity), best1(infinity), second0(infinity), second1(infinity), index0(T(0)), index1(T(0));
+    const T* row = values_.data();
+    for (Index k = 0; k < size_; ++k, row += d_end + 2) {
+      Batch score0(row[d_end]);
+      Batch score1 = score0;
+      for (Index d = 0; d < d_end; ++d) {
+        const Batch h(row[d]);
+        score0 = xsimd::fma(h, simd::load(tile + 2 * lanes * d), score0);
+        score1 = xsimd::fma(h, simd::load(tile + 2 * lanes * d + lanes), score1);
+      }
+      const Batch here(row[d_end + 1]);
+      index0 = xsimd::select(score0 < best0, here, index0);
+      index1 = xsimd::select(score1 < best1, here, index1);
+      second0 = xsimd::min(second0, xsimd::max(score0, best0));
+      second1 = xsimd::min(second1, xsimd::max(score1, best1));
+      best0 = xsimd::min(best0, score0);
+      best1 = xsimd::min(best1, score1);
+    }
+    simd::store(best, best0);
+    simd::store(best + lanes, best1);
+    simd::store(second, second0);
+    simd::store(second + lanes, second1);
+    simd::store(index, index0);
+    simd::store(index + lanes, index1);
+  }
+
+  /// Twice the largest error of a score of v: two scores further apart than this are in true order.
+  [[nodiscard]] double margin(double squared_norm) const noexcept {
+    return 2 * (error_at_zero_ + error_per_norm_ * std::sqrt(squared_norm) + error_per_square_ * squared_norm);
+  }
+
+  /// The nearest codeword where scores up to `bound` are too close to tell apart.
+  [[nodiscard]] Index resolve(const T* v, double bound) const noexcept {
+    Index nearest = 0;
+    double least = std::numeric_limits<double>::infinity();
+    for (Index k = 0; k < size_; ++k) {
+      const T* row = values_.data() + k * stride();
+      T score = row[dim()];
+      for (Index d = 0; d < dim(); ++d) score += row[d] * v[d];
+      if (static_cast<double>(score) > bound) continue;
+      const double distance = block_distance(v, codewords_ + k * dim(), block_, g_, out_group_size_);
+      if (distance < least) {
+        least = distance;
+        nearest = k;
+      }
+    }
+    return nearest;
+  }
+
+ private:
+  [[nodiscard]] Index stride() const noexcept { return dim() + 2; }
+
+  const T* codewords_;
+  const double* block_;
+  Index size_, g_, out_group_size_;
+  bool is_zero_ = false;
+  double error_at_zero_ = 0, error_per_norm_ = 0, error_per_square_ = 0;
+  std::vector<T> values_;
+};
+
+}  // namespace basin::detail

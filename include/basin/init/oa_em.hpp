@@ -1,0 +1,62 @@
+#pragma once
+
+#include <basin/codebook/weighted_em.hpp>
+#include <basin/core/error.hpp>
+#include <basin/init/concepts.hpp>
+#include <basin/init/greedy.hpp>
+#include <basin/init/residual_codebooks.hpp>
+
+#include <concepts>
+#include <cstdint>
+
+namespace basin {
+/// Output-aware EM: residual k-means, each codebook refined under the metric of its inputs before the
+/// next one sees what it leaves.
+///
+///     R = W / s;   for m: (C[m], z[m]) = k-means(R);
+///                  `rounds` times: C[m] = argmin_C F(C, z[m]),  z[m] = argmin_z F(C[m], z);
+///                  R -= C[m][z[m]]
+///     F(C, z) = sum_oj d_j(R[o, j], C[z[o, j]])
+///
+/// Shapes    any scheme; J blocks [g, g] from a MetricPolicy, which also decides the damping.
+/// Units     codewords are in normalised weights; F in squared output error per token of W / s.
+/// Cost      k-means plus rounds * M * N K D multiply-adds.
+/// Accuracy  with MStep::exact F never rises. rounds = 0, or blocks that are all zero, give the result
+///           of `kmeans` bit for bit.
+/// Source    OA-EM, arXiv:2604.08118 (with MStep::adam and DiagonalBlocks); the exact M-step is ours.
+struct OaEm {
+  Index rounds = 3;
+  MStep m_step = MStep::exact;
+  AdamSteps adam{};
+  /// Weigh row o by s[o]^2, its share in the output error; the paper does not.
+  bool row_weighting = false;
+  EmptyClusters empty = EmptyClusters::keep;
+  Greedy kmeans{};
+
+  /// @throws ShapeError if g_out does not divide n_out or the blocks are not J of [g, g].
+  template <std::floating_point T>
+  [[nodiscard]] AdditiveWeight<T> initialize(const LayerObjective<T>& layer, const HessianBlocks& blocks,
+                                             const Scheme& scheme, std::uint64_t seed,
+                                             const RunContext& context) const {
+    const Index in_groups = scheme.num_in_groups(layer.n_in());
+    if (blocks.group_size() != scheme.in_group_size || blocks.num_groups() != in_groups)
+      raise<ShapeError>("OaEm: needs ", in_groups, " metric blocks of ", scheme.in_group_size, " inputs, got ",
+                        blocks.num_groups(), " of ", blocks.group_size());
+    double trace = 0;
+    for (Index j = 0; j < in_groups; ++j) trace += blocks.block(j).trace();
+    const WeightedEm em{.max_rounds = trace > 0 ? rounds : 0, .m_step = m_step, .adam = adam, .empty = empty};
+    return residual_codebooks<T>(
+        layer, scheme,
+        [&](Index m, const Matrix<T>& residual, const Vector<T>& scales) {
+          Clustering<T> clustering = kmeans.cluster(layer, scheme, m, residual, seed, context);
+          Vector<double> weights;
+          if (row_weighting) weights = scales.template cast<double>().cwiseAbs2();
+          em.refine<T>(residual, blocks, weights, clustering, context);
+          return clustering;
+        },
+        context);
+  }
+};
+static_assert(Initializer<OaEm, float> && Initializer<OaEm, double>);
+
+}  // namespace basin

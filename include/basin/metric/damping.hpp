@@ -1,0 +1,58 @@
+#pragma once
+
+#include <basin/core/config.hpp>
+#include <basin/core/error.hpp>
+#include <basin/core/types.hpp>
+
+#include <Eigen/Cholesky>
+
+#include <algorithm>
+#include <utility>
+
+namespace basin {
+/// m = tr(H) / n, the yardstick of every damping; 0 for an empty H.
+[[nodiscard]] inline double mean_diagonal(ConstMatrixRef<double> hessian) {
+  return hessian.rows() == 0 ? 0.0 : hessian.diagonal().mean();
+}
+
+/// fraction * tr(H) / n: what relative damping adds to the diagonal.
+/// @throws ValueError if the fraction is negative or not finite.
+[[nodiscard]] inline double relative_damping(ConstMatrixRef<double> hessian, double fraction) {
+  if (!(fraction >= 0) || fraction > 1e300)
+    raise<ValueError>("damping must be a finite fraction of mean(diag H), at least 0, got ", fraction);
+  return fraction * mean_diagonal(hessian);
+}
+
+/// A Cholesky factor and the damping that it took to exist.
+struct DampedCholesky {
+  Matrix<double> lower;  ///< L, [n, n]; entries above the diagonal are zero
+  double damping = 0;    ///< what was added to the diagonal
+};
+
+/// H + damping I = L L^T, with ten times more damping at every failure.
+///
+/// Shapes    H: [n, n], symmetric positive semidefinite up to rounding, not zero.
+/// Cost      n^3 / 3 multiply-adds a try; one copy of H.
+/// Accuracy  a failed try with damping 0 is followed by 1e-10 * tr(H) / n.
+/// @throws ShapeError if H is not square.
+/// @throws ValueError if H + damping I is still not positive definite after `retries` more tries.
+[[nodiscard]] inline DampedCholesky damped_cholesky(ConstMatrixRef<double> hessian, double damping,
+                                                    int retries = 6) {
+  if (hessian.rows() != hessian.cols())
+    raise<ShapeError>("damped_cholesky: H must be square, got [", hessian.rows(), ", ", hessian.cols(), "]");
+  const double least = 1e-10 * std::max(0.0, mean_diagonal(hessian));
+  for (int attempt = 0; attempt <= retries; ++attempt) {
+    DampedCholesky factor{hessian, damping};
+    factor.lower.diagonal().array() += damping;
+    const Eigen::LLT<Eigen::Ref<Matrix<double>>> llt(factor.lower);
+    if (llt.info() == Eigen::Success && factor.lower.diagonal().minCoeff() > 0 && factor.lower.allFinite()) {
+      factor.lower.triangularView<Eigen::StrictlyUpper>().setZero();
+      return factor;
+    }
+    damping = std::max(10 * damping, least);
+  }
+  raise<ValueError>("H is not positive definite even with ", damping / 10,
+                    " added to its diagonal; it is not X^T X / n_tokens");
+}
+
+}  // namespace basin

@@ -11,7 +11,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace llama {
@@ -49,13 +48,13 @@ class GgufModel {
 
   [[nodiscard]] bool has(const std::string& name) const { return file_.find(gguf_name(name)) != nullptr; }
   [[nodiscard]] Vector vector(const std::string& name, Index size) const {
-    Vector values(size);
-    read(name, {size}, values);
+    Vector values;
+    read(checked(name, {size}), values, size, 1);
     return values;
   }
   [[nodiscard]] Linear linear(const std::string& name, Shape shape) const {
-    Matrix weight(shape.rows, shape.cols);
-    read(name, {shape.rows, shape.cols}, weight);
+    Matrix weight;
+    read(checked(name, {shape.rows, shape.cols}), weight, shape.rows, shape.cols);
     const bool rotated = name.ends_with("q_proj") || name.ends_with("k_proj");
     return Linear(rotated ? unpermuted(weight) : std::move(weight));
   }
@@ -108,24 +107,19 @@ class GgufModel {
     if (found->shape.empty()) support::fail(path_, ": tensor \"", found->name, "\" has no dimensions");
     return *found;
   }
-  template <class Values>
-  void read(const std::string& name, const std::vector<std::int64_t>& shape, Values& out) const {
+  [[nodiscard]] const basin::GgufTensor& checked(const std::string& name,
+                                                 const std::vector<std::int64_t>& shape) const {
     const auto& found = tensor(name);
     if (found.shape != shape)
       support::fail(path_, ": tensor \"", found.name, "\" is ", shape_text(found.shape),
                     " but the metadata asks for ", shape_text(shape), "; convert the model again");
-    support::check(file_.dequantize(found, std::span(out.data(), static_cast<std::size_t>(out.size()))));
-    if (!out.allFinite()) support::fail(path_, ": tensor \"", found.name, "\" holds NaN or infinity");
+    return found;
   }
-  static std::string shape_text(const std::vector<std::int64_t>& shape) {
-    std::string text = "[";
-    for (const std::int64_t n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
-    return text + "]";
-  }
-  static std::pair<std::string, std::string> split_merge(const std::string& merge) {
-    const std::size_t space = merge.find(' ', 1);
-    if (space == std::string::npos) support::fail("tokenizer: the merge '", merge, "' is not a pair");
-    return {merge.substr(0, space), merge.substr(space + 1)};
+  template <class Values>
+  void read(const basin::GgufTensor& from, Values& out, Index rows, Index cols) const {
+    out.resize(rows, cols);
+    support::check(file_.dequantize(from, std::span(out.data(), static_cast<std::size_t>(out.size()))));
+    if (!out.allFinite()) support::fail(path_, ": tensor \"", from.name, "\" holds NaN or infinity");
   }
   /// GGUF interleaves the two halves of every query and key head (for rotating neighbors); the
   /// original order has one half after the other.

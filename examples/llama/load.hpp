@@ -1,12 +1,12 @@
 #pragma once
 
+#include "aqlm_model.hpp"
 #include "gguf_model.hpp"
 #include "model.hpp"
 #include "tokenizer.hpp"
 
 #include <filesystem>
 #include <string>
-#include <utility>
 
 namespace llama {
 struct LoadedModel {
@@ -16,8 +16,10 @@ struct LoadedModel {
 
 /// A GGUF file, or a directory in AQLM layout.
 inline LoadedModel load_model(const std::string& path) {
-  const GgufModel file(path);
-  return {build_model(file.config(), file), file.tokenizer()};
+  const auto load = [](const auto& source) {
+    return LoadedModel{build_model(source.config(), source), source.tokenizer()};
+  };
+  return std::filesystem::is_directory(path) ? load(AqlmModel(path)) : load(GgufModel(path));
 }
 
 }  // namespace llama

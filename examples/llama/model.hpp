@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,6 +67,12 @@ inline std::string part_name(Index block, Part part) {
 struct Shape {
   Index rows, cols;
 };
+/// "[576, 1536]"
+inline std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (const std::int64_t n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+  return text + "]";
+}
 inline Shape part_shape(const Config& c, Part part) {
   switch (part) {
     case k_proj: case v_proj: return {c.kv_heads * c.head_dim, c.hidden};

@@ -27,6 +27,13 @@ struct Vocabulary {
   Token bos = -1, eos = -1;   ///< -1 where there is none
 };
 
+/// "a b", as merge tables are stored, into its pair.
+inline std::pair<std::string, std::string> split_merge(const std::string& merge) {
+  const std::size_t space = merge.find(' ', 1);
+  if (space == std::string::npos) support::fail("tokenizer: the merge '", merge, "' is not a pair");
+  return {merge.substr(0, space), merge.substr(space + 1)};
+}
+
 namespace detail {
 struct Char {
   char32_t code;

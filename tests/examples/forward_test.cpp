@@ -1,0 +1,260 @@
+#include "llama/calibration.hpp"
+#include "llama/forward.hpp"
+#include "llama/perplexity.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/random.hpp"
+#include "support/thread_pool.hpp"
+
+using namespace llama;
+using Wide = basin::Matrix<double>;
+
+namespace {
+/// Random weights under the names that build_model asks for.
+struct RandomSource {
+  mutable basin::test::Rng rng{1};
+  bool untied = false;
+
+  bool has(const std::string&) const { return untied; }
+  Vector vector(const std::string&, Index size) const {
+    return Vector::Ones(size) + 0.1f * basin::test::normal_vector<float>(size, rng);
+  }
+  Linear linear(const std::string&, Shape shape) const {
+    return Linear(basin::test::normal_matrix<float>(shape.rows, shape.cols, rng) / std::sqrt(float(shape.cols)));
+  }
+};
+
+Config tiny_config() {
+  return {.hidden = 12, .ffn = 20, .blocks = 2, .heads = 4, .kv_heads = 2, .head_dim = 6, .vocab = 31,
+          .context = 400, .norm_epsilon = 1e-5f, .rope_base = 100.0f};
+}
+std::vector<Token> tiny_tokens(std::size_t n) {
+  basin::test::Rng rng(7);
+  std::vector<Token> tokens;
+  for (std::size_t i = 0; i < n; ++i) tokens.push_back(static_cast<Token>(rng.below(31)));
+  return tokens;
+}
+std::vector<KvCache> caches_for(const Model& model, Index capacity) {
+  return std::vector<KvCache>(model.blocks.size(), KvCache(model.config, capacity));
+}
+
+/// The definition, one number at a time in double.
+Wide reference_norm(const Wide& x, const Vector& gain, double epsilon) {
+  Wide y = x;
+  for (Index t = 0; t < x.rows(); ++t) {
+    double sum = 0;
+    for (Index i = 0; i < x.cols(); ++i) sum += x(t, i) * x(t, i);
+    for (Index i = 0; i < x.cols(); ++i)
+      y(t, i) = x(t, i) / std::sqrt(sum / double(x.cols()) + epsilon) * double(gain[i]);
+  }
+  return y;
+}
+Wide reference_linear(const Linear& linear, const Wide& x) {
+  const Matrix& w = linear.weight();
+  Wide y = Wide::Zero(x.rows(), w.rows());
+  for (Index t = 0; t < x.rows(); ++t)
+    for (Index o = 0; o < w.rows(); ++o)
+      for (Index i = 0; i < w.cols(); ++i) y(t, o) += x(t, i) * double(w(o, i));
+  return y;
+}
+void reference_rotate(Wide& x, const Config& c) {
+  const Index half = c.head_dim / 2;
+  for (Index t = 0; t < x.rows(); ++t)
+    for (Index head = 0; head < x.cols() / c.head_dim; ++head)
+      for (Index i = 0; i < half; ++i) {
+        const double angle = double(t) / std::pow(double(c.rope_base), 2 * double(i) / double(c.head_dim));
+        double& a = x(t, head * c.head_dim + i);
+        double& b = x(t, head * c.head_dim + i + half);
+        const double turned = a * std::cos(angle) - b * std::sin(angle);
+        b = b * std::cos(angle) + a * std::sin(angle);
+        a = turned;
+      }
+}
+Wide reference_attention(const Wide& q, const Wide& k, const Wide& v, const Config& c) {
+  Wide out = Wide::Zero(q.rows(), q.cols());
+  for (Index t = 0; t < q.rows(); ++t)
+    for (Index head = 0; head < c.heads; ++head) {
+      const Index at = head * c.head_dim, kv = head / (c.heads / c.kv_heads) * c.head_dim;
+      std::vector<double> weight;
+      for (Index s = 0; s <= t; ++s) {
+        double dot = 0;
+        for (Index i = 0; i < c.head_dim; ++i) dot += q(t, at + i) * k(s, kv + i);
+        weight.push_back(std::exp(dot / std::sqrt(double(c.head_dim))));
+      }
+      const double sum = std::accumulate(weight.begin(), weight.end(), 0.0);
+      for (Index s = 0; s <= t; ++s)
+        for (Index i = 0; i < c.head_dim; ++i)
+          out(t, at + i) += weight[std::size_t(s)] / sum * v(s, kv + i);
+    }
+  return out;
+}
+/// What each stage leaves in `input`, and at last the block's output.
+std::vector<Wide> reference_block(const Block& b, const Config& c, Wide hidden) {
+  std::vector<Wide> seen;
+  seen.push_back(reference_norm(hidden, b.attention_norm, double(c.norm_epsilon)));
+  Wide q = reference_linear(b.parts[q_proj], seen[0]), k = reference_linear(b.parts[k_proj], seen[0]);
+  reference_rotate(q, c);
+  reference_rotate(k, c);
+  seen.push_back(reference_attention(q, k, reference_linear(b.parts[v_proj], seen[0]), c));
+  hidden += reference_linear(b.parts[o_proj], seen[1]);
+  seen.push_back(reference_norm(hidden, b.ffn_norm, double(c.norm_epsilon)));
+  Wide act = reference_linear(b.parts[gate_proj], seen[2]);
+  const Wide up = reference_linear(b.parts[up_proj], seen[2]);
+  for (Index t = 0; t < act.rows(); ++t)
+    for (Index i = 0; i < act.cols(); ++i) act(t, i) *= up(t, i) / (1 + std::exp(-act(t, i)));
+  seen.push_back(act);
+  hidden += reference_linear(b.parts[down_proj], act);
+  seen.push_back(hidden);
+  return seen;
+}
+double worst(const Matrix& got, const Wide& want) {
+  REQUIRE(got.rows() == want.rows());
+  REQUIRE(got.cols() == want.cols());
+  return (got.cast<double>() - want).cwiseAbs().maxCoeff() / want.cwiseAbs().maxCoeff();
+}
+// Sums of at most 300 products, three layers deep: a few hundred float roundings.
+constexpr double tolerance = 300 * 6e-8;
+}  // namespace
+
+TEST_CASE("Every stage of a block matches plain loops in double", "[examples][reference]") {
+  const std::size_t n = GENERATE(1u, 5u, 130u, 300u);  // attention works in chunks of 128
+  support::ThreadPool pool(GENERATE(1, 3));
+  const Model model = build_model(tiny_config(), RandomSource{});
+  const Stages stages(model.config, Index(n), pool);
+  Activations a{embed(model, tiny_tokens(n)), {}};
+  const std::vector<Wide> want = reference_block(model.blocks[0], model.config, a.hidden.cast<double>());
+  KvCache cache(model.config, Index(n));
+  for (const Stage stage : all_stages) {
+    stages.run(stage, model.blocks[0], a, cache);
+    const auto i = static_cast<std::size_t>(stage);
+    CAPTURE(n, i);
+    CHECK(worst(stage == Stage::finish ? a.hidden : a.input, want[i]) <= tolerance);
+  }
+}
+
+TEST_CASE("Token by token through the cache equals the whole sequence", "[examples][property]") {
+  support::ThreadPool pool(2);
+  const Model model = build_model(tiny_config(), RandomSource{});
+  const std::vector<Token> tokens = tiny_tokens(150);
+  const Stages stages(model.config, 150, pool);
+  std::vector<KvCache> whole = caches_for(model, 150), parts = caches_for(model, 150);
+  const Matrix want = logits(model, stages, forward(model, stages, tokens, whole));
+  Index done = 0;
+  for (const std::size_t step : {1u, 1u, 7u, 130u, 1u, 10u}) {
+    const auto next = std::span(tokens).subspan(std::size_t(done), step);
+    const Matrix got = logits(model, stages, forward(model, stages, next, parts));
+    CHECK(worst(got, want.middleRows(done, Index(step)).cast<double>()) <= tolerance);
+    done += Index(step);
+  }
+  CHECK(done == 150);
+}
+
+TEST_CASE("The forward pass does not depend on the number of threads", "[examples][property]") {
+  const Model model = build_model(tiny_config(), RandomSource{.untied = true});
+  CHECK(model.output);
+  const std::vector<Token> tokens = tiny_tokens(200);
+  support::ThreadPool one(1), four(4);
+  const double want = window_nll(model, Stages(model.config, 200, one), tokens);
+  CHECK(window_nll(model, Stages(model.config, 200, four), tokens) == want);
+}
+
+TEST_CASE("window_nll is the mean loss of the logits", "[examples][reference]") {
+  support::ThreadPool pool(2);
+  const Model model = build_model(tiny_config(), RandomSource{});
+  const std::vector<Token> tokens = tiny_tokens(140);
+  const Stages stages(model.config, 140, pool);
+  std::vector<KvCache> caches = caches_for(model, 140);
+  const Matrix scores = logits(model, stages, forward(model, stages, tokens, caches));
+  double sum = 0;
+  for (Index t = 0; t + 1 < 140; ++t)
+    sum += std::log(scores.row(t).cast<double>().array().exp().sum()) -
+           double(scores(t, tokens[std::size_t(t + 1)]));
+  CHECK(std::abs(window_nll(model, stages, tokens) - sum / 139) <= 1e-6 * sum / 139);
+}
+
+TEST_CASE("Calibration sees what a rerun behind the replaced layers would see", "[examples][property]") {
+  support::ThreadPool pool(2);
+  Model model = build_model(tiny_config(), RandomSource{});
+  const std::vector<Token> tokens = tiny_tokens(3 * 20 + 5);  // the remainder is dropped
+  const Stages stages(model.config, 20, pool);
+  Calibration calibration(model, stages, tokens, 20);
+  REQUIRE(calibration.num_windows() == 3);
+  basin::test::Rng rng(5);
+  std::size_t parts_seen = 0;
+  for (std::size_t b = 0; b < model.blocks.size(); ++b) {
+    Block& block = model.blocks[b];
+    for (const Stage stage : all_stages) {
+      std::vector<Matrix> inputs;
+      calibration.advance(stage, block, [&](MatrixView x) { inputs.push_back(x); });
+      CHECK(inputs.size() == (stage == Stage::finish ? 0u : 3u));
+      for (std::size_t w = 0; w < inputs.size(); ++w) {  // from the embedding on, as the model is now
+        Activations fresh{embed(model, std::span(tokens).subspan(20 * w, 20)), {}};
+        KvCache cache(model.config, 20);
+        for (std::size_t before = 0; before < b; ++before, cache.length = 0)
+          stages.run(model.blocks[before], fresh, cache);
+        cache.length = 0;
+        for (const Stage s : all_stages) {
+          if (s > stage) break;
+          stages.run(s, block, fresh, cache);
+        }
+        CHECK(inputs[w] == fresh.input);
+      }
+      for (const Part part : parts_behind(stage)) {
+        ++parts_seen;
+        const Shape shape = part_shape(model.config, part);
+        CHECK(inputs.front().cols() == shape.cols);
+        block.parts[part] = Linear(basin::test::normal_matrix<float>(shape.rows, shape.cols, rng) / 4);
+      }
+    }
+  }
+  CHECK(parts_seen == model.blocks.size() * num_parts);
+}
+
+TEST_CASE("A quantized linear layer decodes by its formula", "[examples][reference]") {
+  basin::test::Rng rng(3);
+  basin::AdditiveLayer layer;
+  layer.scheme = {.num_codebooks = 3, .bits_per_code = 2, .in_group_size = 4, .out_group_size = 2};
+  layer.n_out = 6;
+  layer.n_in = 10;  // the third group is padded by two
+  const auto half = [&] { return basin::float_to_half(static_cast<float>(rng.normal())); };
+  for (int i = 0; i < 3 * 3 * 3; ++i) layer.codes.push_back(static_cast<std::uint16_t>(rng.below(4)));
+  for (int i = 0; i < 3 * 4 * 2 * 4; ++i) layer.codebooks.push_back(half());
+  for (int i = 0; i < 3; ++i) layer.scales.push_back(half());
+  const Matrix weight = Linear(layer).weight();
+  REQUIRE(weight.rows() == 6);
+  REQUIRE(weight.cols() == 10);
+  for (std::size_t row = 0; row < 6; ++row)
+    for (std::size_t col = 0; col < 10; ++col) {
+      float sum = 0;
+      for (std::size_t m = 0; m < 3; ++m) {
+        const std::size_t code = layer.codes[((row / 2) * 3 + col / 4) * 3 + m];
+        sum += basin::half_to_float(layer.codebooks[((m * 4 + code) * 2 + row % 2) * 4 + col % 4]);
+      }
+      CHECK(weight(Index(row), Index(col)) == sum * basin::half_to_float(layer.scales[row / 2]));
+    }
+}
+
+TEST_CASE("The engine refuses what does not fit", "[examples][bad-input]") {
+  using basin::test::contains_text;
+  Config config = tiny_config();
+  config.kv_heads = 3;
+  CHECK_THROWS_WITH(config.check("m.gguf"), contains_text("multiple"));
+  config = tiny_config();
+  config.hidden = 0;
+  CHECK_THROWS_WITH(config.check("m.gguf"), contains_text("m.gguf"));
+  support::ThreadPool pool(1);
+  const Model model = build_model(tiny_config(), RandomSource{});
+  CHECK_THROWS_WITH(Stages(model.config, 401, pool), contains_text("context of 400"));
+  CHECK_THROWS_WITH(embed(model, std::vector<Token>{31}), contains_text("token 31"));
+  const Stages stages(model.config, 10, pool);
+  CHECK_THROWS_WITH(Calibration(model, stages, tiny_tokens(9), 10), contains_text("10 tokens, got 9"));
+  std::vector<KvCache> caches = caches_for(model, 4);
+  CHECK_THROWS_WITH(forward(model, stages, tiny_tokens(5), caches), contains_text("cache of 4"));
+}

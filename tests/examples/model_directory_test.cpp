@@ -1,0 +1,152 @@
+#include "llama/aqlm_model.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+using namespace llama;
+namespace fs = std::filesystem;
+
+namespace {
+/// A folder that goes away with the test.
+struct TemporaryFolder {
+  fs::path path = fs::temp_directory_path() / ("basin-model-" + std::to_string(std::random_device{}()));
+  TemporaryFolder() { fs::create_directories(path); }
+  ~TemporaryFolder() { fs::remove_all(path); }
+};
+struct RandomSource {
+  mutable basin::test::Rng rng{1};
+  bool untied = false;
+  bool has(const std::string&) const { return untied; }
+  Vector vector(const std::string&, Index size) const { return basin::test::normal_vector<float>(size, rng); }
+  Linear linear(const std::string&, Shape s) const {
+    return Linear(basin::test::normal_matrix<float>(s.rows, s.cols, rng));
+  }
+};
+Config tiny_config() {
+  return {.hidden = 12, .ffn = 20, .blocks = 2, .heads = 2, .kv_heads = 1, .head_dim = 6, .vocab = 300,
+          .context = 64, .norm_epsilon = 1e-5f, .rope_base = 100.0f};
+}
+Vocabulary tiny_vocabulary() {
+  Vocabulary v;
+  for (const char32_t c : llama::detail::byte_alphabet()) v.tokens.push_back(llama::detail::utf8(c));
+  v.merges = {{"a", "b"}, {"ab", "\""}};
+  for (const auto& [left, right] : v.merges) v.tokens.push_back(left + right);
+  v.special.assign(v.tokens.size(), false);
+  v.tokens.push_back("<|end|>");
+  v.special.push_back(true);
+  v.eos = 258;
+  return v;
+}
+constexpr basin::Scheme scheme{.num_codebooks = 2, .bits_per_code = 3, .in_group_size = 8, .out_group_size = 1};
+basin::AdditiveLayer random_layer(Shape shape) {
+  basin::test::Rng rng(4);
+  basin::AdditiveLayer layer;
+  layer.scheme = scheme;
+  layer.n_out = shape.rows;
+  layer.n_in = shape.cols;  // 12 and 20 are not multiples of 8
+  for (Index i = 0; i < shape.rows * layer.num_in_groups() * 2; ++i)
+    layer.codes.push_back(static_cast<std::uint16_t>(rng.below(8)));
+  for (int i = 0; i < 2 * 8 * 8; ++i) layer.codebooks.push_back(basin::float_to_half(float(rng.normal())));
+  for (Index i = 0; i < shape.rows; ++i) layer.scales.push_back(basin::float_to_half(float(rng.normal())));
+  return layer;
+}
+void replace_in_file(const fs::path& path, const std::string& from, const std::string& to) {
+  std::ifstream in(path);
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  std::ofstream(path) << text.replace(at, from.size(), to);
+}
+}  // namespace
+
+TEST_CASE("A model directory gives back the model that was written", "[examples][property]") {
+  const bool untied = GENERATE(false, true);
+  const TemporaryFolder folder;
+  const Model model = build_model(tiny_config(), RandomSource{.untied = untied});
+  const QuantizedLayers layers{{part_name(0, q_proj), random_layer(part_shape(model.config, q_proj))},
+                               {part_name(1, down_proj), random_layer(part_shape(model.config, down_proj))}};
+  write_aqlm_model(folder.path, model, tiny_vocabulary(), scheme, layers);
+
+  const AqlmModel source(folder.path);
+  const Model read = build_model(source.config(), source);
+  CHECK(read.config.hidden == 12);
+  CHECK(read.config.context == 64);
+  CHECK(read.config.rope_base == 100.0f);
+  CHECK(read.config.norm_epsilon == 1e-5f);
+  CHECK(read.output.has_value() == untied);
+  CHECK(read.final_norm == model.final_norm);
+  CHECK((read.embedding.weight() - model.embedding.weight()).cwiseAbs().maxCoeff() < 0x1p-9);  // fp16
+  for (std::size_t b = 0; b < 2; ++b) {
+    CHECK(read.blocks[b].attention_norm == model.blocks[b].attention_norm);
+    CHECK(read.blocks[b].ffn_norm == model.blocks[b].ffn_norm);
+    for (std::size_t p = 0; p < num_parts; ++p) {
+      const auto layer = layers.find(part_name(Index(b), Part(p)));
+      const Matrix& want = model.blocks[b].parts[p].weight();
+      CHECK(read.blocks[b].parts[p].weight() == (layer == layers.end() ? want : decode(layer->second)));
+    }
+  }
+  const Vocabulary want = tiny_vocabulary();
+  const Tokenizer tokenizer = source.tokenizer();
+  CHECK(tokenizer.vocabulary().tokens == want.tokens);
+  CHECK(tokenizer.vocabulary().special == want.special);
+  CHECK(tokenizer.vocabulary().merges == want.merges);
+  CHECK(tokenizer.vocabulary().split_digits);
+  CHECK(tokenizer.vocabulary().bos == -1);
+  CHECK(tokenizer.vocabulary().eos == 258);
+}
+
+TEST_CASE("A model directory that does not fit together is refused by name", "[examples][bad-input]") {
+  using basin::test::contains_text;
+  const TemporaryFolder folder;
+  const Model model = build_model(tiny_config(), RandomSource{});
+  const QuantizedLayers layers{{part_name(0, q_proj), random_layer(part_shape(model.config, q_proj))}};
+  write_aqlm_model(folder.path, model, tiny_vocabulary(), scheme, layers);
+  const auto load = [&] {
+    const AqlmModel source(folder.path);
+    build_model(source.config(), source);
+    return source.tokenizer();
+  };
+  CHECK_NOTHROW(load());
+  SECTION("another width") {
+    replace_in_file(folder.path / "config.json", "\"intermediate_size\": 20", "\"intermediate_size\": 24");
+    CHECK_THROWS_WITH(load(), contains_text("up_proj") && contains_text("[20, 12]") && contains_text("[24, 12]"));
+  }
+  SECTION("a quantized layer of another width") {
+    replace_in_file(folder.path / "config.json", "\"num_attention_heads\": 2", "\"num_attention_heads\": 3");
+    CHECK_THROWS_WITH(load(), contains_text("q_proj") && contains_text("[12, 12]") && contains_text("[18, 12]"));
+  }
+  SECTION("more blocks than there are") {
+    replace_in_file(folder.path / "config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
+    CHECK_THROWS_WITH(load(), contains_text("model.layers.2"));
+  }
+  SECTION("a size of another type") {
+    replace_in_file(folder.path / "config.json", "\"hidden_size\": 12", "\"hidden_size\": \"12\"");
+    CHECK_THROWS_WITH(load(), contains_text("hidden_size"));
+  }
+  SECTION("a missing size") {
+    replace_in_file(folder.path / "config.json", "\"hidden_size\"", "\"hidden\"");
+    CHECK_THROWS_WITH(load(), contains_text("\"hidden_size\" is missing"));
+  }
+  SECTION("scaled rotary embedding") {
+    replace_in_file(folder.path / "config.json", "\"mlp_bias\": false", "\"rope_scaling\": {}");
+    CHECK_THROWS_WITH(load(), contains_text("rope_scaling"));
+  }
+  SECTION("a broken tokenizer") {
+    replace_in_file(folder.path / "tokenizer.json", "\"vocab\"", "\"words\"");
+    CHECK_THROWS_WITH(load(), contains_text("tokenizer.json"));
+  }
+  SECTION("a token id out of range") {
+    replace_in_file(folder.path / "tokenizer.json", "\"id\": 258", "\"id\": 999999999");
+    CHECK_THROWS_WITH(load(), contains_text("999999999"));
+  }
+  SECTION("no config.json") {
+    fs::remove(folder.path / "config.json");
+    CHECK_THROWS_WITH(load(), contains_text("config.json"));
+  }
+}

@@ -10,8 +10,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +31,8 @@ int main(int argc, char** argv) {
   app.add_option("--json", json_path, "write the result to this file");
 
   return support::run_program(app, argc, argv, [&] {
+    std::optional<basin::AtomicFile> json;
+    if (!json_path.empty()) json.emplace(llama::create_output(json_path));
     const llama::LoadedModel loaded = llama::load_model(model_path);
     const std::vector<llama::Token> tokens = loaded.tokenizer.encode(llama::read_text(text_path));
     const auto length = static_cast<std::size_t>(context);
@@ -52,15 +58,16 @@ int main(int argc, char** argv) {
     if (!std::isfinite(perplexity)) support::fail(model_path, ": the perplexity is not finite");
     std::printf("perplexity %.4f  (%zu windows of %d tokens, %.1f s)\n", perplexity, count, context,
                 progress.seconds());
-    if (!json_path.empty())
-      llama::write_text(json_path, nlohmann::json{{"model", model_path},
-                                                  {"text", text_path},
-                                                  {"tokens", tokens.size()},
-                                                  {"context", context},
-                                                  {"windows", count},
-                                                  {"perplexity", perplexity},
-                                                  {"nll", nll},
-                                                  {"seconds", progress.seconds()}}
-                                       .dump(2) + "\n");
+    if (!json) return;
+    const nlohmann::json result = {{"model", model_path},
+                                   {"text", text_path},
+                                   {"tokens", tokens.size()},
+                                   {"context", context},
+                                   {"windows", count},
+                                   {"perplexity", perplexity},
+                                   {"nll", nll},
+                                   {"seconds", progress.seconds()}};
+    support::check(json->write(result.dump(2) + '\n'));
+    support::check(json->commit());
   });
 }

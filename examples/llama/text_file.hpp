@@ -2,11 +2,13 @@
 
 #include "../support/fail.hpp"
 
+#include <basin/io/atomic_file.hpp>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <string_view>
+#include <system_error>
 
 namespace llama {
 inline std::string read_text(const std::string& path) {
@@ -17,10 +19,13 @@ inline std::string read_text(const std::string& path) {
   return text;
 }
 
-inline void write_text(const std::string& path, std::string_view text) {
-  std::ofstream out(path, std::ios::binary);
-  out << text << std::flush;
-  if (!out) support::fail(path, ": cannot write");
+/// A file that appears when it is committed; made before a long computation, so that a path that
+/// cannot be written is known at once.
+inline basin::AtomicFile create_output(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+    support::fail(path, ": cannot write: not a regular file");
+  return support::take(basin::AtomicFile::create(path));
 }
 
 }  // namespace llama

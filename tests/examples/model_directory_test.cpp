@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <random>
 #include <string>
 
+#include "io/io_support.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
@@ -13,12 +13,6 @@ using namespace llama;
 namespace fs = std::filesystem;
 
 namespace {
-/// A folder that goes away with the test.
-struct TemporaryFolder {
-  fs::path path = fs::temp_directory_path() / ("basin-model-" + std::to_string(std::random_device{}()));
-  TemporaryFolder() { fs::create_directories(path); }
-  ~TemporaryFolder() { fs::remove_all(path); }
-};
 struct RandomSource {
   mutable basin::test::Rng rng{1};
   bool untied = false;
@@ -67,13 +61,13 @@ void replace_in_file(const fs::path& path, const std::string& from, const std::s
 
 TEST_CASE("A model directory gives back the model that was written", "[examples][property]") {
   const bool untied = GENERATE(false, true);
-  const TemporaryFolder folder;
+  const basin::test::TempFolder folder;
   const Model model = build_model(tiny_config(), RandomSource{.untied = untied});
   const QuantizedLayers layers{{part_name(0, q_proj), random_layer(part_shape(model.config, q_proj))},
                                {part_name(1, down_proj), random_layer(part_shape(model.config, down_proj))}};
-  write_aqlm_model(folder.path, model, tiny_vocabulary(), scheme, layers);
+  write_aqlm_model(folder.path(), model, tiny_vocabulary(), scheme, layers);
 
-  const AqlmModel source(folder.path);
+  const AqlmModel source(folder.path());
   const Model read = build_model(source.config(), source);
   CHECK(read.config.hidden == 12);
   CHECK(read.config.context == 64);
@@ -103,50 +97,50 @@ TEST_CASE("A model directory gives back the model that was written", "[examples]
 
 TEST_CASE("A model directory that does not fit together is refused by name", "[examples][bad-input]") {
   using basin::test::contains_text;
-  const TemporaryFolder folder;
+  const basin::test::TempFolder folder;
   const Model model = build_model(tiny_config(), RandomSource{});
   const QuantizedLayers layers{{part_name(0, q_proj), random_layer(part_shape(model.config, q_proj))}};
-  write_aqlm_model(folder.path, model, tiny_vocabulary(), scheme, layers);
+  write_aqlm_model(folder.path(), model, tiny_vocabulary(), scheme, layers);
   const auto load = [&] {
-    const AqlmModel source(folder.path);
+    const AqlmModel source(folder.path());
     build_model(source.config(), source);
     return source.tokenizer();
   };
   CHECK_NOTHROW(load());
   SECTION("another width") {
-    replace_in_file(folder.path / "config.json", "\"intermediate_size\": 20", "\"intermediate_size\": 24");
+    replace_in_file(folder.path() / "config.json", "\"intermediate_size\": 20", "\"intermediate_size\": 24");
     CHECK_THROWS_WITH(load(), contains_text("up_proj") && contains_text("[20, 12]") && contains_text("[24, 12]"));
   }
   SECTION("a quantized layer of another width") {
-    replace_in_file(folder.path / "config.json", "\"num_attention_heads\": 2", "\"num_attention_heads\": 3");
+    replace_in_file(folder.path() / "config.json", "\"num_attention_heads\": 2", "\"num_attention_heads\": 3");
     CHECK_THROWS_WITH(load(), contains_text("q_proj") && contains_text("[12, 12]") && contains_text("[18, 12]"));
   }
   SECTION("more blocks than there are") {
-    replace_in_file(folder.path / "config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
+    replace_in_file(folder.path() / "config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
     CHECK_THROWS_WITH(load(), contains_text("model.layers.2"));
   }
   SECTION("a size of another type") {
-    replace_in_file(folder.path / "config.json", "\"hidden_size\": 12", "\"hidden_size\": \"12\"");
+    replace_in_file(folder.path() / "config.json", "\"hidden_size\": 12", "\"hidden_size\": \"12\"");
     CHECK_THROWS_WITH(load(), contains_text("hidden_size"));
   }
   SECTION("a missing size") {
-    replace_in_file(folder.path / "config.json", "\"hidden_size\"", "\"hidden\"");
+    replace_in_file(folder.path() / "config.json", "\"hidden_size\"", "\"hidden\"");
     CHECK_THROWS_WITH(load(), contains_text("\"hidden_size\" is missing"));
   }
   SECTION("scaled rotary embedding") {
-    replace_in_file(folder.path / "config.json", "\"mlp_bias\": false", "\"rope_scaling\": {}");
+    replace_in_file(folder.path() / "config.json", "\"mlp_bias\": false", "\"rope_scaling\": {}");
     CHECK_THROWS_WITH(load(), contains_text("rope_scaling"));
   }
   SECTION("a broken tokenizer") {
-    replace_in_file(folder.path / "tokenizer.json", "\"vocab\"", "\"words\"");
+    replace_in_file(folder.path() / "tokenizer.json", "\"vocab\"", "\"words\"");
     CHECK_THROWS_WITH(load(), contains_text("tokenizer.json"));
   }
   SECTION("a token id out of range") {
-    replace_in_file(folder.path / "tokenizer.json", "\"id\": 258", "\"id\": 999999999");
+    replace_in_file(folder.path() / "tokenizer.json", "\"id\": 258", "\"id\": 999999999");
     CHECK_THROWS_WITH(load(), contains_text("999999999"));
   }
   SECTION("no config.json") {
-    fs::remove(folder.path / "config.json");
+    fs::remove(folder.path() / "config.json");
     CHECK_THROWS_WITH(load(), contains_text("config.json"));
   }
 }

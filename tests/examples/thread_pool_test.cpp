@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "laws/executor_laws.hpp"
 #include "support/catch.hpp"
 
 using basin::Index;
@@ -20,6 +21,11 @@ TEST_CASE("ThreadPool runs every index once", "[examples][reference]") {
   for (int round = 0; round < 20; ++round)  // a late worker must not join the next job
     pool(n, [&](Index i) { ++calls[static_cast<std::size_t>(i)]; });
   for (const auto& count : calls) CHECK(count == 20);
+}
+
+TEST_CASE("ThreadPool keeps the executor laws", "[examples][property]") {
+  ThreadPool pool(GENERATE(0, 1, 4));
+  basin::test::check_executor_laws(pool);
 }
 
 TEST_CASE("A ThreadPool can be called from inside a task", "[examples][property]") {

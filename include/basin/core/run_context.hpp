@@ -5,7 +5,9 @@
 
 #include <functional>
 #include <stop_token>
+#include <string>
 #include <string_view>
+#include <utility>
 
 namespace basin {
 /// Where a long computation stands.
@@ -17,14 +19,19 @@ struct Progress {
 };
 
 /// What the host lends to a computation: threads, a way to stop it, and an ear for its progress.
-/// Progress is reported from the calling thread.
+/// Progress and notes come from the calling thread.
 struct RunContext {
   ExecutorRef executor{};
   std::stop_token stop{};
   std::function<void(const Progress&)> progress{};
+  /// Decisions worth a line in a report: what about, and what was decided.
+  std::function<void(std::string_view subject, std::string decision)> note{};
 
   void report(const Progress& where) const {
     if (progress) progress(where);
+  }
+  void decided(std::string_view subject, std::string decision) const {
+    if (note) note(subject, std::move(decision));
   }
   /// @throws Cancelled if the host has asked to stop.
   void check_stop() const {

@@ -45,7 +45,10 @@ class LayerObjective {
     hessian_ = Matrix<double>::Zero(padded, padded);
     hessian_.topLeftCorner(n_in_, n_in_) = symmetric;
     hessian_t_ = hessian_.template cast<T>();
-    weight_energy_ = loss_of_error(weight_.template cast<double>());
+    const Matrix<double> exact = weight_.template cast<double>();
+    const Matrix<double> product = exact * hessian_;
+    weight_product_ = product.template cast<T>();
+    weight_energy_ = product.cwiseProduct(exact).sum();
   }
 
   [[nodiscard]] Index n_out() const noexcept { return weight_.rows(); }
@@ -57,6 +60,8 @@ class LayerObjective {
   [[nodiscard]] const Matrix<double>& hessian() const noexcept { return hessian_; }
   /// H in the working precision.
   [[nodiscard]] const Matrix<T>& working_hessian() const noexcept { return hessian_t_; }
+  /// W H, shape [n_out, padded_in].
+  [[nodiscard]] const Matrix<T>& weight_product() const noexcept { return weight_product_; }
   /// tr(W H W^T), the loss of quantizing everything to zero.
   [[nodiscard]] double weight_energy() const noexcept { return weight_energy_; }
 
@@ -81,13 +86,11 @@ class LayerObjective {
   }
 
  private:
-  [[nodiscard]] double loss_of_error(const Matrix<double>& error) const {
-    return (error * hessian_).cwiseProduct(error).sum();
-  }
   Index n_in_;
   Matrix<T> weight_;
   Matrix<double> hessian_;
   Matrix<T> hessian_t_;
+  Matrix<T> weight_product_;
   double weight_energy_;
 };
 

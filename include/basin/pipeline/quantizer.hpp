@@ -1,0 +1,173 @@
+#pragma once
+
+#include <basin/codebook/concepts.hpp>
+#include <basin/codebook/round_to_half.hpp>
+#include <basin/core/scheme_text.hpp>
+#include <basin/init/concepts.hpp>
+#include <basin/metric/concepts.hpp>
+#include <basin/metric/layer_objective.hpp>
+#include <basin/pipeline/concepts.hpp>
+#include <basin/pipeline/report.hpp>
+#include <basin/search/concepts.hpp>
+#include <basin/transform/identity.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace basin {
+/// When a quantizer stops, and the seed of everything random in it.
+struct QuantizerOptions {
+  Index max_epochs = 100;   ///< an epoch is one update and one search
+  double tolerance = 0.01;  ///< stop after an epoch that lowers the loss by less than this fraction
+  std::uint64_t seed = 0;
+};
+
+/// A quantized layer and how it came about.
+template <class Weight>
+struct QuantizationResult {
+  Weight weight;
+  QuantizationReport report;
+};
+
+/// The pipeline: start, then update and search in turn until it no longer pays, then store.
+///
+///     Quantizer quantizer(ConditionalBlocks{}, OaEm{.rounds = 5}, JointBeam{}, LeastSquares{});
+///     auto [weight, report] = quantizer.quantize(W, H, Scheme{2, 8, 8});
+///
+/// Metric decides what the initializer clusters under; search and update minimise the full objective
+/// L = tr(dW H dW^T). Continuous values are rounded to fp16 at the end and one more search runs, so
+/// that what is reported is what is stored.
+///
+/// Shapes    W: [n_out, n_in] float, H: [n_in, n_in] double; n_in need not divide into groups.
+/// Accuracy  the same bits for every executor.
+/// Errors    ShapeError, ValueError as LayerObjective; Cancelled when the host asks to stop.
+/// Source    AQLM, arXiv:2401.06118, stages 3 to 5.
+template <MetricPolicy Metric, class Init, class Search, class Update, Transform Rotation = Identity>
+class Quantizer {
+ public:
+  Quantizer(Metric metric, Init init, Search search, Update update, QuantizerOptions options = {}, Rotation rotation = {})
+      : metric_(std::move(metric)),
+        init_(std::move(init)),
+        search_(std::move(search)),
+        update_(std::move(update)),
+        options_(options),
+        rotation_(std::move(rotation)) {
+    if (options_.max_epochs < 0 || !(options_.tolerance >= 0) || !(options_.tolerance < 1))
+      raise<ValueError>("Quantizer: needs max_epochs >= 0 and 0 <= tolerance < 1, got ", options_.max_epochs, " and ",
+                        options_.tolerance);
+  }
+
+  [[nodiscard]] const QuantizerOptions& options() const noexcept { return options_; }
+
+  /// @param weight   W, [n_out, n_in].
+  /// @param hessian  H = X^T X / n_tokens, [n_in, n_in]; see GramAccumulator.
+  /// @param codomain what values are reachable: a Scheme for additive codebooks.
+  template <class Codomain>
+  [[nodiscard]] auto quantize(ConstMatrixRef<float> weight, ConstMatrixRef<double> hessian, const Codomain& codomain,
+                              const RunContext& context = {}) const {
+    if constexpr (std::same_as<Rotation, Identity>) {
+      return run(LayerObjective<float>(weight, hessian, codomain.in_group_size), codomain, context);
+    } else {
+      Matrix<float> rotated = weight;
+      rotation_.apply(rotated);
+      Matrix<double> seen = hessian;
+      rotation_.apply(seen);
+      seen.transposeInPlace();
+      rotation_.apply(seen);
+      return run(LayerObjective<float>(rotated, seen, codomain.in_group_size), codomain, context);
+    }
+  }
+
+  /// The same for a layer that is prepared already, in any precision.
+  template <std::floating_point T, class Codomain>
+    requires Initializer<Init, T, Codomain>
+  [[nodiscard]] auto run(const LayerObjective<T>& layer, const Codomain& codomain, const RunContext& host = {}) const {
+    using Weight = decltype(init_.initialize(layer, HessianBlocks{}, codomain, options_.seed, host));
+    static_assert(QuantizedWeight<Weight>, "the initializer must return a QuantizedWeight");
+    static_assert(Searcher<Search, Weight>, "the searcher must accept what the initializer makes");
+    static_assert(Updater<Update, Weight>, "the updater must accept what the initializer makes");
+
+    QuantizationReport report;
+    RunContext context = host;
+    context.note = [&](std::string_view subject, std::string decision) {
+      host.decided(subject, decision);
+      report.notes.emplace_back(std::string(subject), std::move(decision));
+    };
+    const Clock::time_point start = Clock::now();
+    context.report({.stage = "init"});
+    const HessianBlocks blocks =
+        metric_.blocks(layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), codomain.in_group_size);
+    Weight weight = init_.initialize(layer, blocks, codomain, options_.seed, context);
+    report.seconds.init = seconds_since(start);
+
+    double loss = layer.loss(weight.decode(context), context);
+    report.relative_error_after_init = layer.relative_error(loss);
+    report.loss_trace.push_back(report.relative_error_after_init);
+    Update update = update_;
+    std::uint64_t pass = 0;
+    const auto measure = [&] {
+      loss = layer.loss(weight.decode(context), context);
+      if (!std::isfinite(loss)) raise<ValueError>("Quantizer: the loss became ", loss, " in epoch ", report.epochs);
+      report.loss_trace.push_back(layer.relative_error(loss));
+    };
+    for (double best = std::numeric_limits<double>::infinity(); report.epochs < options_.max_epochs && loss > 0;
+         ++report.epochs) {
+      if (loss > (1 - options_.tolerance) * best) break;
+      best = std::min(best, loss);
+      step("update", report, report.seconds.update, context, [&] { update.update(layer, weight, context); });
+      measure();
+      step("search", report, report.seconds.search, context,
+           [&] { search_.search(layer, weight, options_.seed, pass++, context); });
+      measure();
+    }
+    report.relative_error_before_storing = layer.relative_error(loss);
+
+    step("store", report, report.seconds.search, context, [&] {
+      round_to_half(weight);
+      search_.search(layer, weight, options_.seed, pass, context);
+    });
+    measure();
+    report.relative_error = layer.relative_error(loss);
+    if constexpr (requires { to_string(codomain); }) report.scheme = to_string(codomain);
+    report.n_out = layer.n_out();
+    report.n_in = layer.n_in();
+    if constexpr (std::same_as<Codomain, Scheme>)
+      report.rho = representational_ratio(codomain, layer.n_out(), layer.n_in());
+    report.bits_per_weight = weight.stored_bits();
+    report.seconds.total = seconds_since(start);
+    return QuantizationResult<Weight>{std::move(weight), std::move(report)};
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  [[nodiscard]] static double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  template <class Work>
+  void step(std::string_view stage, const QuantizationReport& report, double& seconds, const RunContext& context,
+            Work&& work) const {
+    context.check_stop();
+    context.report({.stage = stage,
+                    .step = report.epochs,
+                    .fraction = static_cast<double>(report.epochs) / static_cast<double>(std::max<Index>(1, options_.max_epochs)),
+                    .relative_error = report.loss_trace.back()});
+    const Clock::time_point start = Clock::now();
+    work();
+    seconds += seconds_since(start);
+  }
+
+  [[no_unique_address]] Metric metric_;
+  [[no_unique_address]] Init init_;
+  [[no_unique_address]] Search search_;
+  [[no_unique_address]] Update update_;
+  QuantizerOptions options_;
+  [[no_unique_address]] Rotation rotation_;
+};
+
+}  // namespace basin

@@ -133,15 +133,25 @@ inline void measure_room(const T* BASIN_RESTRICT x, const T* BASIN_RESTRICT y, T
   return mask;
 }
 
+/// x + y, at most 255.
+[[nodiscard]] inline xsimd::batch<std::uint8_t> saturating_sum(xsimd::batch<std::uint8_t> x,
+                                                               xsimd::batch<std::uint8_t> y) noexcept {
+#if defined(__AVX512BW__) && XSIMD_VERSION_MAJOR < 9
+  return _mm512_adds_epu8(x, y);  // xsimd 8.1's own does not compile here unless it is optimized
+#else
+  return xsimd::sadd(x, y);
+#endif
+}
+
 /// Whether x[k] + y[k], saturating at 255, is at most `limit` anywhere; n a multiple of scan_padding.
 [[nodiscard]] inline bool any_sum_at_most(const std::uint8_t* x, const std::uint8_t* y, std::uint8_t limit,
                                           Index n) noexcept {
   using Batch = xsimd::batch<std::uint8_t>;
   constexpr Index width = static_cast<Index>(Batch::size);
   static_assert(scan_padding % width == 0);
-  Batch least = xsimd::sadd(Batch::load_unaligned(x), Batch::load_unaligned(y));
+  Batch least = saturating_sum(Batch::load_unaligned(x), Batch::load_unaligned(y));
   for (Index k = width; k < n; k += width)
-    least = xsimd::min(least, xsimd::sadd(Batch::load_unaligned(x + k), Batch::load_unaligned(y + k)));
+    least = xsimd::min(least, saturating_sum(Batch::load_unaligned(x + k), Batch::load_unaligned(y + k)));
   return xsimd::any(least <= Batch(limit));
 }
 

@@ -1,0 +1,153 @@
+// Quantizes the linear layers of a Llama-architecture model, block by block. Every layer is
+// calibrated on what the quantized layers before it produce.
+#include "../support/console.hpp"
+#include "../support/program.hpp"
+#include "../support/quantize_options.hpp"
+#include "../support/report_json.hpp"
+#include "../support/thread_pool.hpp"
+#include "aqlm_model.hpp"
+#include "calibration.hpp"
+#include "load.hpp"
+#include "text_file.hpp"
+
+#include <basin/io/atomic_file.hpp>
+#include <basin/metric/gram.hpp>
+#include <basin/pipeline/store.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+using basin::Index;
+
+struct BlockRange {
+  Index first, last;
+};
+
+/// "3-7" or "3": blocks to quantize, both ends included.
+BlockRange parse_blocks(const std::string& text, Index num_blocks) {
+  const auto number = [&](std::string_view part) {
+    Index value = -1;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    return error == std::errc{} && end == part.data() + part.size() ? value : Index{-1};
+  };
+  const std::size_t dash = text.find('-');
+  const BlockRange range{number(std::string_view(text).substr(0, dash)),
+                         dash == std::string::npos ? number(text) : number(std::string_view(text).substr(dash + 1))};
+  if (range.first < 0 || range.last < range.first || range.last >= num_blocks)
+    support::fail("--blocks ", text, ": expected a-b with 0 <= a <= b < ", num_blocks, ", the model's number of blocks");
+  return range;
+}
+
+void write_json(const std::filesystem::path& path, const nlohmann::json& document) {
+  basin::AtomicFile file = support::take(basin::AtomicFile::create(path));
+  support::check(file.write(document.dump(2) + '\n'));
+  support::check(file.commit());
+}
+
+/// The whole run in one object: what it was asked, how long it took, how well it went.
+struct Summary {
+  double calibration_seconds = 0, quantization_seconds = 0;
+  double weights = 0, bits = 0, after_init = 0, final_error = 0;
+  std::size_t layers = 0;
+
+  void add(const basin::QuantizationReport& report) {
+    const double size = static_cast<double>(report.n_out) * static_cast<double>(report.n_in);
+    weights += size;
+    bits += size * report.bits_per_weight.total();
+    after_init += report.relative_error_after_init;
+    final_error += report.relative_error;
+    quantization_seconds += report.seconds.total;
+    ++layers;
+  }
+  [[nodiscard]] double per_layer(double sum) const { return sum / static_cast<double>(layers); }
+};
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string model_path, text_path, out_path, blocks_text;
+  int tokens_wanted = 32768, context_length = 1024, threads = 0;
+  support::QuantizeOptions options;
+  CLI::App app("Quantizes a model's linear layers to 2-3 bits per weight", "quantize_model");
+  app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout")->required();
+  app.add_option("--calibration", text_path, "UTF-8 text to calibrate on")->required();
+  app.add_option("--tokens", tokens_wanted, "calibration tokens at most (32768)")->check(CLI::Range(2, 1 << 30));
+  app.add_option("--context", context_length, "tokens per calibration window (1024)")->check(CLI::Range(2, 1 << 20));
+  options.add_to(app);
+  app.add_option("--blocks", blocks_text, "quantize blocks a to b only, as a-b (all)");
+  app.add_option("--threads", threads, "threads; 0 for one per processor (0)")->check(CLI::Range(0, 4096));
+  app.add_option("--out", out_path, "directory for the quantized model and one report per layer")->required();
+
+  return support::run_program(app, argc, argv, [&] {
+    const auto quantizer = options.quantizer();
+    const basin::Scheme scheme = options.scheme();
+    const std::filesystem::path folder = out_path, reports = folder / "reports";
+    std::error_code error;
+    std::filesystem::create_directories(reports, error);
+    if (error) support::fail(reports.string(), ": cannot create the directory: ", error.message());
+
+    llama::LoadedModel loaded = llama::load_model(model_path);
+    llama::Model& model = loaded.model;
+    const Index num_blocks = static_cast<Index>(model.blocks.size());
+    const BlockRange range = blocks_text.empty() ? BlockRange{0, num_blocks - 1} : parse_blocks(blocks_text, num_blocks);
+    std::vector<llama::Token> tokens = loaded.tokenizer.encode(llama::read_text(text_path));
+    tokens.resize(std::min(tokens.size(), static_cast<std::size_t>(tokens_wanted)));
+
+    support::ThreadPool pool(threads);
+    const basin::RunContext context{.executor = pool};
+    const llama::Stages stages(model.config, context_length, pool);
+    llama::Calibration calibration(model, stages, tokens, context_length);
+    support::ProgressLine progress("quantize");
+    const support::Stopwatch watch;
+    llama::QuantizedLayers layers;
+    Summary summary;
+    const double total = static_cast<double>((range.last + 1) * static_cast<Index>(llama::num_parts));
+    for (Index b = 0; b <= range.last; ++b) {
+      llama::Block& block = model.blocks[static_cast<std::size_t>(b)];
+      for (const llama::Stage stage : llama::all_stages) {
+        const bool quantizes = b >= range.first && !llama::parts_behind(stage).empty();
+        std::optional<basin::GramAccumulator> gram;
+        calibration.advance(stage, block, [&](llama::MatrixView input) {
+          if (!quantizes) return;
+          if (!gram) gram.emplace(input.cols());
+          gram->add(input, context);
+        });
+        if (!quantizes) continue;
+        const basin::Matrix<double> hessian = gram->hessian();
+        for (const llama::Part part : llama::parts_behind(stage)) {
+          const std::string name = llama::part_name(b, part);
+          const auto [weight, report] = quantizer.quantize(block.parts[part].weight(), hessian, scheme, context);
+          const basin::AdditiveLayer& stored = layers[name] = basin::store(weight);
+          block.parts[part] = llama::Linear(stored);
+          write_json(reports / (name + ".json"), support::to_json(report));
+          summary.add(report);
+          char note[160];
+          std::snprintf(note, sizeof note, "%s  error %.4f after init, %.4f", name.c_str(), report.relative_error_after_init,
+                        report.relative_error);
+          progress.update(static_cast<double>(b * static_cast<Index>(llama::num_parts) + static_cast<Index>(part) + 1) / total, note);
+        }
+      }
+    }
+    summary.calibration_seconds = watch.seconds() - summary.quantization_seconds;
+    llama::write_aqlm_model(folder, model, loaded.tokenizer.vocabulary(), scheme, layers);
+    write_json(folder / "summary.json", {{"layers", summary.layers},
+                                         {"bits_per_weight", summary.bits / summary.weights},
+                                         {"mean_error_after_init", summary.per_layer(summary.after_init)},
+                                         {"mean_error", summary.per_layer(summary.final_error)},
+                                         {"calibration_tokens", calibration.num_windows() * static_cast<std::size_t>(context_length)},
+                                         {"calibration_seconds", summary.calibration_seconds},
+                                         {"quantization_seconds", summary.quantization_seconds},
+                                         {"peak_rss_bytes", support::peak_rss_bytes()}});
+    std::printf("%zu layers at %.3f bits/weight, mean relative error %.4f after init, %.4f as stored; %.0f s quantizing, %.0f s calibrating\n",
+                summary.layers, summary.bits / summary.weights, summary.per_layer(summary.after_init),
+                summary.per_layer(summary.final_error), summary.quantization_seconds, summary.calibration_seconds);
+  });
+}

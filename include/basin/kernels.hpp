@@ -1,0 +1,6 @@
+#pragma once
+
+/// The online half: decoding inside somebody else's engine. No Eigen, no allocation, no throw.
+
+#include <basin/kernels/lut_dequantize.hpp>
+#include <basin/kernels/lut_matvec.hpp>

@@ -29,30 +29,30 @@ struct DampedCholesky {
   double damping = 0;    ///< what was added to the diagonal
 };
 
-/// H + damping I = L L^T, with ten times more damping at every failure.
+/// H + damping I = L L^T, with ten times more damping at every failure, up to tr(H) / n.
 ///
 /// Shapes    H: [n, n], symmetric positive semidefinite up to rounding, not zero.
 /// Cost      n^3 / 3 multiply-adds a try; one copy of H.
 /// Accuracy  a failed try with damping 0 is followed by 1e-10 * tr(H) / n.
 /// @throws ShapeError if H is not square.
-/// @throws ValueError if H + damping I is still not positive definite after `retries` more tries.
-[[nodiscard]] inline DampedCholesky damped_cholesky(ConstMatrixRef<double> hessian, double damping,
-                                                    int retries = 6) {
+/// @throws ValueError if H + damping I is not positive definite within that limit.
+[[nodiscard]] inline DampedCholesky damped_cholesky(ConstMatrixRef<double> hessian, double damping) {
   if (hessian.rows() != hessian.cols())
     raise<ShapeError>("damped_cholesky: H must be square, got [", hessian.rows(), ", ", hessian.cols(), "]");
-  const double least = 1e-10 * std::max(0.0, mean_diagonal(hessian));
-  for (int attempt = 0; attempt <= retries; ++attempt) {
+  const double yardstick = std::max(0.0, mean_diagonal(hessian));
+  const double limit = std::max(damping, yardstick);
+  for (;; damping = std::max(10 * damping, 1e-10 * yardstick)) {
     DampedCholesky factor{hessian, damping};
     factor.lower.diagonal().array() += damping;
     const Eigen::LLT<Eigen::Ref<Matrix<double>>> llt(factor.lower);
-    if (llt.info() == Eigen::Success && factor.lower.diagonal().minCoeff() > 0 && factor.lower.allFinite()) {
+    if (llt.info() == Eigen::Success && factor.lower.allFinite()) {
       factor.lower.triangularView<Eigen::StrictlyUpper>().setZero();
       return factor;
     }
-    damping = std::max(10 * damping, least);
+    if (!(10 * damping <= limit) || limit == 0)
+      raise<ValueError>("H is not positive definite even with ", damping,
+                        " added to its diagonal; it is not X^T X / n_tokens");
   }
-  raise<ValueError>("H is not positive definite even with ", damping / 10,
-                    " added to its diagonal; it is not X^T X / n_tokens");
 }
 
 }  // namespace basin

@@ -34,5 +34,11 @@ TEST_CASE("A read past the end changes nothing", "[io][bad-input]") {
   CHECK_FALSE(reader.skip(~std::uint64_t{0}));
   CHECK_FALSE(reader.read_text(3, text));
   CHECK((value == 5 && text == "as before" && reader.offset() == 0));
-  CHECK(reader.skip(2));
+  CHECK(reader.skip(1));
+  std::uint16_t cut = 5;
+  CHECK_FALSE(reader.read(cut));  // one byte short
+  CHECK((cut == 5 && reader.remaining() == 1));
+  CHECK_FALSE(reader.skip(2));
+  CHECK(reader.skip(1));
+  CHECK(reader.skip(0));
 }

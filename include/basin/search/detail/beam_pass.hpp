@@ -86,6 +86,9 @@ class BeamTile {
     for (Index row = 0; row < count_; ++row) keep_best(row);
   }
 
+  /// Loss of the best hypothesis of a row after run(), by the recurrence and less the reward for zeros.
+  [[nodiscard]] double best_score(Index row) const noexcept { return rows_[static_cast<std::size_t>(row)].nodes[0].score; }
+
   /// Codebooks up to this size are paired through a table of all pairs.
   static constexpr Index largest_table = 1024;
 

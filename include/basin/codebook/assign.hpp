@@ -36,24 +36,20 @@ inline void check_clustering_shapes(Index vectors, Index dim, Index codewords, I
 template <int FixedDim, std::floating_point T>
 void assign_run(const NearestTable<T>& table, const T* vectors, Index stride, Index count,
                 Codes::value_type* codes, Index code_stride) {
-  constexpr Index width = 2 * simd::lanes<T>;
+  constexpr Index width = NearestTable<T>::tile_width;
   const Index dim = FixedDim > 0 ? FixedDim : table.dim();
   std::vector<T> tile(static_cast<std::size_t>(dim * width));
-  T best[width], second[width], index[width];
+  T best[width], index[width], unsure[width];
   for (Index begin = 0; begin < count; begin += width) {
     const Index filled = std::min(width, count - begin);
-    for (Index lane = 0; lane < width; ++lane) {
-      const T* v = vectors + (begin + std::min(lane, filled - 1)) * stride;
+    const T* v = vectors + begin * stride;
+    for (Index lane = 0; lane < filled; ++lane, v += stride)
       for (Index d = 0; d < dim; ++d) tile[static_cast<std::size_t>(d * width + lane)] = v[d];
-    }
-    table.template scan<FixedDim>(tile.data(), best, second, index);
+    table.template scan<FixedDim>(tile.data(), best, index, unsure);
     for (Index lane = 0; lane < filled; ++lane) {
-      const T* v = vectors + (begin + lane) * stride;
-      double squared_norm = 0;
-      for (Index d = 0; d < dim; ++d) squared_norm += static_cast<double>(v[d]) * static_cast<double>(v[d]);
-      const double bound = static_cast<double>(best[lane]) + table.margin(squared_norm);
-      codes[(begin + lane) * code_stride] = static_cast<Codes::value_type>(
-          static_cast<double>(second[lane]) > bound ? static_cast<Index>(index[lane]) : table.resolve(v, bound));
+      const Index k = unsure[lane] == T(0) ? static_cast<Index>(index[lane])
+                                           : table.resolve(vectors + (begin + lane) * stride, best[lane]);
+      codes[(begin + lane) * code_stride] = static_cast<Codes::value_type>(k);
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <basin/codebook/codes.hpp>
+#include <basin/core/config.hpp>
 #include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
 #include <basin/metric/hessian_blocks.hpp>
@@ -9,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace basin {
@@ -65,12 +67,14 @@ class ColumnSums {
         mass_(static_cast<std::size_t>(size)),
         count_(static_cast<std::size_t>(size)) {}
 
-  void add(const T* v, Index k, double weight) noexcept {
-    const auto slot = static_cast<std::size_t>(k);
-    if (count_[slot]++ == 0) touched_.push_back(k);
-    mass_[slot] += weight;
-    double* BASIN_RESTRICT sum = sums_.data() + k * dim_;
-    for (Index d = 0; d < dim_; ++d) sum[d] += weight * static_cast<double>(v[d]);
+  /// `count` vectors that lie `stride` apart, their codes `code_stride` apart; no weights: all 1.
+  void add(const T* vectors, Index stride, const Codes::value_type* codes, Index code_stride, Index count,
+           const double* weights) {
+    switch (dim_) {
+      case 4: return add_fixed<4>(vectors, stride, codes, code_stride, count, weights);
+      case 8: return add_fixed<8>(vectors, stride, codes, code_stride, count, weights);
+      default: return add_fixed<0>(vectors, stride, codes, code_stride, count, weights);
+    }
   }
   void fold_into(ClusterStatistics& to, const double* block) {
     const Index g = to.g;
@@ -93,6 +97,20 @@ class ColumnSums {
   }
 
  private:
+  template <int FixedDim>
+  void add_fixed(const T* v, Index stride, const Codes::value_type* codes, Index code_stride, Index count,
+                 const double* weights) {
+    const Index dim = FixedDim > 0 ? FixedDim : dim_;
+    for (Index n = 0; n < count; ++n, v += stride, codes += code_stride) {
+      const std::size_t slot = *codes;
+      const double weight = weights == nullptr ? 1.0 : weights[n];
+      if (count_[slot]++ == 0) touched_.push_back(static_cast<Index>(slot));
+      mass_[slot] += weight;
+      double* BASIN_RESTRICT sum = sums_.data() + static_cast<Index>(slot) * dim;
+      for (Index d = 0; d < dim; ++d) sum[d] += weight * static_cast<double>(v[d]);
+    }
+  }
+
   Index dim_;
   std::vector<double> sums_, mass_;
   std::vector<Index> count_, touched_;
@@ -123,11 +141,10 @@ template <std::floating_point T>
       const Index j = unit / units_per_group;
       const Index begin = unit % units_per_group * rows_per_unit;
       const Index end = std::min(out_groups, begin + rows_per_unit);
-      for (Index o = begin; o < end; ++o) {
-        const Index n = o * in_groups + j;
-        sums.add(vectors.data() + n * vectors.outerStride(), codes[static_cast<std::size_t>(n)],
-                 row_weights.size() == 0 ? 1.0 : row_weights(o));
-      }
+      const Index first = begin * in_groups + j;
+      sums.add(vectors.data() + first * vectors.outerStride(), in_groups * vectors.outerStride(),
+               codes.data() + first, in_groups, end - begin,
+               row_weights.size() == 0 ? nullptr : row_weights.data() + begin);
       sums.fold_into(own, blocks.block(j).data());
     }
   });

@@ -4,6 +4,7 @@
 #include <basin/core/simd.hpp>
 #include <basin/core/types.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -91,11 +92,15 @@ class NearestTable {
   /// All distances are 0.
   [[nodiscard]] bool is_zero() const noexcept { return is_zero_; }
 
-  /// Scores of `2 * lanes` vectors at a time, a vector per lane: the smallest score, the second
-  /// smallest, and where the smallest is first found. tile: [D, 2 * lanes].
+  static constexpr Index tile_width = 2 * simd::lanes<T>;
+
+  /// Scores `tile_width` vectors, one per lane: the smallest score, where it is first found, and whether
+  /// the second smallest is too close to it to be sure. Both flags and indices come back as T.
+  ///
+  /// Shapes    tile: [D, tile_width];  best, index, unsure: [tile_width].
   template <int FixedDim>
-  BASIN_ALWAYS_INLINE void scan(const T* BASIN_RESTRICT tile, T* BASIN_RESTRICT best, T* BASIN_RESTRICT second,
-                                T* BASIN_RESTRICT index) const noexcept {
+  BASIN_ALWAYS_INLINE void scan(const T* BASIN_RESTRICT tile, T* BASIN_RESTRICT best, T* BASIN_RESTRICT index,
+                                T* BASIN_RESTRICT unsure) const noexcept {
     using Batch = simd::Batch<T>;
     constexpr int lanes = simd::lanes<T>;
     const Index d_end = FixedDim > 0 ? FixedDim : dim();
@@ -107,8 +112,8 @@ class NearestTable {
       Batch score1 = score0;
       for (Index d = 0; d < d_end; ++d) {
         const Batch h(row[d]);
-        score0 = xsimd::fma(h, simd::load(tile + 2 * lanes * d), score0);
-        score1 = xsimd::fma(h, simd::load(tile + 2 * lanes * d + lanes), score1);
+        score0 = xsimd::fma(h, simd::load(tile + tile_width * d), score0);
+        score1 = xsimd::fma(h, simd::load(tile + tile_width * d + lanes), score1);
       }
       const Batch here(row[d_end + 1]);
       index0 = xsimd::select(score0 < best0, here, index0);
@@ -118,12 +123,18 @@ class NearestTable {
       best0 = xsimd::min(best0, score0);
       best1 = xsimd::min(best1, score1);
     }
+    Batch norm0(T(0)), norm1(T(0));
+    for (Index d = 0; d < d_end; ++d) {
+      const Batch v0 = simd::load(tile + tile_width * d), v1 = simd::load(tile + tile_width * d + lanes);
+      norm0 = xsimd::fma(v0, v0, norm0);
+      norm1 = xsimd::fma(v1, v1, norm1);
+    }
     simd::store(best, best0);
     simd::store(best + lanes, best1);
-    simd::store(second, second0);
-    simd::store(second + lanes, second1);
     simd::store(index, index0);
     simd::store(index + lanes, index1);
+    simd::store(unsure, is_unsure(second0 - best0, norm0));
+    simd::store(unsure + lanes, is_unsure(second1 - best1, norm1));
   }
 
   /// Twice the largest error of a score of v: two scores further apart than this are in true order.
@@ -131,8 +142,11 @@ class NearestTable {
     return 2 * (error_at_zero_ + error_per_norm_ * std::sqrt(squared_norm) + error_per_square_ * squared_norm);
   }
 
-  /// The nearest codeword where scores up to `bound` are too close to tell apart.
-  [[nodiscard]] Index resolve(const T* v, double bound) const noexcept {
+  /// The nearest codeword of v by direct differences, among those whose score is close to the best.
+  [[nodiscard]] Index resolve(const T* v, T best) const noexcept {
+    double squared_norm = 0;
+    for (Index d = 0; d < dim(); ++d) squared_norm += static_cast<double>(v[d]) * static_cast<double>(v[d]);
+    const double bound = static_cast<double>(best) + margin(squared_norm);
     Index nearest = 0;
     double least = std::numeric_limits<double>::infinity();
     for (Index k = 0; k < size_; ++k) {
@@ -151,6 +165,16 @@ class NearestTable {
 
  private:
   [[nodiscard]] Index stride() const noexcept { return dim() + 2; }
+  /// 1 where the gap is within the margin, or not a number.
+  [[nodiscard]] simd::Batch<T> is_unsure(const simd::Batch<T>& gap,
+                                         const simd::Batch<T>& squared_norm) const noexcept {
+    using Batch = simd::Batch<T>;
+    constexpr double slack = 2.01;  // twice the error, and the rounding of the margin itself
+    const Batch margin = xsimd::fma(Batch(static_cast<T>(slack * error_per_norm_)), xsimd::sqrt(squared_norm),
+                                    xsimd::fma(Batch(static_cast<T>(slack * error_per_square_)), squared_norm,
+                                               Batch(static_cast<T>(slack * error_at_zero_))));
+    return xsimd::select(gap > margin, Batch(T(0)), Batch(T(1)));
+  }
 
   const T* codewords_;
   const double* block_;

@@ -118,6 +118,27 @@ TEST_CASE("An AQLM layer written and read back is the same", "[io][property]") {
   check_same(*read, layer);
 }
 
+TEST_CASE("Codes are written as two's complement of their own width", "[io][golden]") {
+  const basin::test::TempFolder folder;
+  const auto stored = [&](int bits, const Codes& codes) {
+    AdditiveLayer layer{Scheme{1, bits, 1, 1}, 1, static_cast<std::ptrdiff_t>(codes.size()), codes, {}, {0}};
+    layer.codebooks.resize(std::size_t{1} << bits);
+    SafetensorsWriter writer;
+    REQUIRE(basin::add_aqlm_layer(writer, "p", layer));
+    REQUIRE(writer.write(folder / "f"));
+    const auto file = SafetensorsFile::open(folder / "f");
+    REQUIRE(file.has_value());
+    const auto data = file->find("p.codes")->data;
+    return Bytes(data.begin(), data.end());
+  };
+  using basin::test::ByteWriter;
+  CHECK(stored(1, {0, 1}) == ByteWriter().put<std::int8_t>(0).put<std::int8_t>(-1).bytes());
+  CHECK(stored(4, {7, 8, 15}) == ByteWriter().put<std::int8_t>(7).put<std::int8_t>(-8).put<std::int8_t>(-1).bytes());
+  CHECK(stored(8, {0, 127, 128, 255}) == Bytes{std::byte{0}, std::byte{0x7f}, std::byte{0x80}, std::byte{0xff}});
+  CHECK(stored(12, {4095, 2048}) == ByteWriter().put<std::int16_t>(-1).put<std::int16_t>(-2048).bytes());
+  CHECK(stored(16, {32767, 65535}) == ByteWriter().put<std::int16_t>(32767).put<std::int16_t>(-1).bytes());
+}
+
 TEST_CASE("BF16 codebooks are taken as fp16", "[io][reference]") {
   Bytes bytes = basin::test::small_aqlm();
   // Same length of text, so only the type of the scales changes: 1.0 and -2.0 become bf16 patterns.
@@ -157,6 +178,19 @@ TEST_CASE("read_aqlm_layer says which tensor does not fit", "[io][bad-input]") {
   CHECK_THAT(problem({1, 5, 4, 1}), contains_text("\"p.codebooks\": shape [1, 16, 1, 4], expected [1, 32, 1, 4]"));
   CHECK_THAT(problem({1, 4, 2, 2}), contains_text("\"p.codebooks\": shape"));
   CHECK_THAT(problem({1, 40, 4, 1}), contains_text("not valid"));
+}
+
+TEST_CASE("Scales must be one per output group", "[io][bad-input]") {
+  std::string text;
+  for (const std::byte byte : basin::test::small_aqlm()) text += static_cast<char>(byte);
+  for (const std::string_view shape : {"[1,2,1,1]", "[2,1,1  ]"}) {
+    const auto at = text.find("\"shape\":[", text.find("p.scales")) + 8;
+    const Bytes bytes = basin::test::to_bytes(text.replace(at, shape.size(), shape));
+    const auto file = SafetensorsFile::parse(bytes, "m");
+    REQUIRE(file.has_value());
+    CHECK_THAT(basin::read_aqlm_layer(*file, "p", small_config).error().message,
+               contains_text("\"p.scales\": shape [") && contains_text("expected [2, 1, 1, 1]"));
+  }
 }
 
 TEST_CASE("A true n_in that the groups do not hold is refused", "[io][bad-input]") {

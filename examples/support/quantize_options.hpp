@@ -76,6 +76,8 @@ class QuantizeOptions {
     app.add_option("--m-step", m_step_, "of OA-EM: exact, or the paper's adam (" + m_step_ + ")")
         ->check(CLI::IsMember({"exact", "adam"}));
     app.add_option("--rounds", rounds_, "EM rounds (" + std::to_string(rounds_) + ")")->check(CLI::Range(0, 10000));
+    app.add_option("--kmeans-iterations", kmeans_iterations_, "Lloyd iterations at most, of any initializer (25)")
+        ->check(CLI::Range(1, 100000));
     app.add_option("--search", search_, "codes of a group together, or one at a time (" + search_ + ")")
         ->check(CLI::IsMember({"joint", "single"}));
     app.add_option("--beam", beam_, "hypotheses per row (" + std::to_string(beam_) + ")")->check(CLI::Range(1, 4096));
@@ -88,11 +90,13 @@ class QuantizeOptions {
 
   [[nodiscard]] basin::Scheme scheme() const { return take(basin::parse_scheme(scheme_)); }
   [[nodiscard]] AnyQuantizer quantizer() const {
-    const basin::OaEm oa_em{.rounds = rounds_, .m_step = m_step_ == "adam" ? basin::MStep::adam : basin::MStep::exact};
+    const basin::OaEm oa_em{.rounds = rounds_,
+                            .m_step = m_step_ == "adam" ? basin::MStep::adam : basin::MStep::exact,
+                            .kmeans = {.max_iterations = kmeans_iterations_}};
     AnyInitializer init{oa_em};
-    if (init_ == "greedy") init.choice = basin::Greedy{};
+    if (init_ == "greedy") init.choice = basin::Greedy{.max_iterations = kmeans_iterations_};
     if (init_ == "best_of")
-      init.choice = Race(oa_em, basin::Greedy{}, basin::OnMetric(basin::DiagonalBlocks{}, oa_em));
+      init.choice = Race(oa_em, oa_em.kmeans, basin::OnMetric(basin::DiagonalBlocks{}, oa_em));
     AnyMetric metric{basin::ConditionalBlocks{}};
     if (metric_ == "tempered") metric.choice = basin::TemperedBlocks{};
     if (metric_ == "diagonal") metric.choice = basin::DiagonalBlocks{};
@@ -106,7 +110,7 @@ class QuantizeOptions {
  private:
   std::string scheme_ = "2x8g8", init_ = "oa_em", metric_ = "conditional", m_step_ = "exact", search_ = "joint",
               update_ = "exact";
-  int rounds_ = 5, beam_ = 4;
+  int rounds_ = 5, beam_ = 4, kmeans_iterations_ = 25;
   basin::Index max_epochs_ = 100;
   double tolerance_ = 0.01;
   std::uint64_t seed_ = 0;

@@ -54,36 +54,16 @@ class NearestTable {
     if (is_zero_) return;
     // A power of two: the order of distances does not feel it, and T cannot overflow.
     const double unit = std::exp2(-std::ilogb(trace));
-    double largest_constant = 0, largest_projection = 0, largest_norm = 0;
-    for (Index k = 0; k < size; ++k) {
-      const T* codeword = codewords + k * dim();
-      T* row = values_.data() + k * stride();
-      double constant = 0, projection_norm = 0, norm = 0;
-      for (Index p = 0; p < out_group_size; ++p)
-        for (Index a = 0; a < g; ++a) {
-          double projection = 0;
-          for (Index b = 0; b < g; ++b) projection += unit * block[a * g + b] * static_cast<double>(codeword[p * g + b]);
-          const double value = static_cast<double>(codeword[p * g + a]);
-          constant += projection * value;
-          projection_norm += projection * projection;
-          norm += value * value;
-          row[p * g + a] = static_cast<T>(-projection);
-        }
-      row[dim()] = static_cast<T>(constant / 2);
-      row[dim() + 1] = static_cast<T>(k);
-      largest_constant = std::max(largest_constant, std::abs(constant) / 2);
-      largest_projection = std::max(largest_projection, std::sqrt(projection_norm));
-      largest_norm = std::max(largest_norm, std::sqrt(norm));
-    }
+    const Extent largest = g == 8 ? fill<8>(unit) : g == 4 ? fill<4>(unit) : fill<Eigen::Dynamic>(unit);
     // Rounding of the stored table and of D fused or unfused multiply-adds, relative to
     // |constant| + sum |v_d| |h_d| (Cauchy-Schwarz); then that of double, which built the table and
     // decides in the end, relative to sum_ab |x_a| |H_ab| |y_b| <= tr(H) |x| |y|.
     const double n = static_cast<double>(dim());
     const double working = (2 * n + 6) * std::numeric_limits<T>::epsilon() / 2;
     const double exact = (2 * n + 6) * std::numeric_limits<double>::epsilon() / 2 * unit * trace;
-    error_at_zero_ = working * largest_constant + exact * largest_norm * largest_norm +
+    error_at_zero_ = working * largest.constant + exact * largest.squared_norm +
                      (n + 2) * static_cast<double>(std::numeric_limits<T>::min());
-    error_per_norm_ = working * largest_projection + 2 * exact * largest_norm;
+    error_per_norm_ = working * std::sqrt(largest.squared_projection) + 2 * exact * std::sqrt(largest.squared_norm);
     error_per_square_ = exact;
   }
 
@@ -164,6 +144,36 @@ class NearestTable {
   }
 
  private:
+  struct Extent {
+    double constant = 0, squared_projection = 0, squared_norm = 0;
+  };
+  /// Writes the table of unit * H and returns its largest |constant|, |H c|^2 and |c|^2.
+  template <int FixedG>
+  [[nodiscard]] Extent fill(double unit) {
+    using Column = Eigen::Matrix<double, FixedG, 1>;
+    using Block = Eigen::Matrix<double, FixedG, FixedG>;
+    const Block block = unit * Eigen::Map<const Block>(block_, g_, g_);
+    Extent largest;
+    for (Index k = 0; k < size_; ++k) {
+      T* row = values_.data() + k * stride();
+      Extent own;
+      for (Index p = 0; p < dim(); p += g_) {
+        const Column c = Eigen::Map<const Eigen::Matrix<T, FixedG, 1>>(codewords_ + k * dim() + p, g_).template cast<double>();
+        const Column h = block.lazyProduct(c);
+        own.constant += h.dot(c) / 2;
+        own.squared_projection += h.squaredNorm();
+        own.squared_norm += c.squaredNorm();
+        Eigen::Map<Eigen::Matrix<T, FixedG, 1>>(row + p, g_) = -h.template cast<T>();
+      }
+      row[dim()] = static_cast<T>(own.constant);
+      row[dim() + 1] = static_cast<T>(k);
+      largest.constant = std::max(largest.constant, std::abs(own.constant));
+      largest.squared_projection = std::max(largest.squared_projection, own.squared_projection);
+      largest.squared_norm = std::max(largest.squared_norm, own.squared_norm);
+    }
+    return largest;
+  }
+
   [[nodiscard]] Index stride() const noexcept { return dim() + 2; }
   /// 1 where the gap is within the margin, or not a number.
   [[nodiscard]] simd::Batch<T> is_unsure(const simd::Batch<T>& gap,

@@ -23,7 +23,7 @@ class LayerObjective {
  public:
   using value_type = T;
   /// Rows that a task handles at a time: fixed, so that sums never depend on the number of threads.
-  static constexpr Index rows_per_task = 32;
+  static constexpr Index rows_per_task = 96;
 
   /// @throws ShapeError if W is empty, H is not [n_in, n_in], or group_size < 1.
   /// @throws ValueError if W or H is not finite, or H not symmetric (rounding is symmetrised away)

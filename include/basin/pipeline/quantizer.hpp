@@ -121,7 +121,6 @@ class Quantizer {
       if (loss > (1 - options_.tolerance) * best) break;
       best = std::min(best, loss);
       step("update", report, report.seconds.update, context, [&] { update.update(layer, weight, context); });
-      measure();
       step("search", report, report.seconds.search, context,
            [&] { search_.search(layer, weight, options_.seed, pass++, context); });
       measure();

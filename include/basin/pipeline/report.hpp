@@ -17,7 +17,7 @@ struct QuantizationReport {
   BitsPerWeight bits_per_weight;
 
   double relative_error_after_init = 0;
-  std::vector<double> loss_trace;  ///< relative error after init, then after every update and every search
+  std::vector<double> loss_trace;  ///< relative error after init, then after every pass of the search
   double relative_error_before_storing = 0;
   double relative_error = 0;  ///< of the values as stored
   Index epochs = 0;

@@ -208,7 +208,7 @@ class BeamTile {
         base += static_cast<double>(contribution_[at(d)]) * (2 * static_cast<double>(here) + static_cast<double>(weighted_[at(d)]));
         slope_[at(d)] = T(-2) * (here + weighted_[at(d)]) / s;
       }
-    const Scoring scoring{base_without_reward(base, node, move), scale * scale,
+    const Scoring scoring{base_without_reward(base, node, move), scale * scale, 1 / (scale * scale),
                           static_cast<T>(plan_.sparsity / (scale * scale))};
     score_codebook(m1, scoring, first_scores_);
     if (!move.is_pair()) return take_single(node, index, move, scoring);
@@ -222,14 +222,14 @@ class BeamTile {
   /// loss(k) = base + unit * score(k): scores are in units of the squared scale.
   struct Scoring {
     double base;
-    double unit;
+    double unit, per_unit;
     T zero_reward;
     [[nodiscard]] double loss(T score) const noexcept { return base + unit * static_cast<double>(score); }
     /// A score that no candidate below `limit` exceeds, rounding included.
     [[nodiscard]] T bound(double limit) const noexcept {
-      const double score = (limit - base) / unit;
+      const double score = (limit - base) * per_unit;
       return static_cast<T>(score + 8 * static_cast<double>(std::numeric_limits<T>::epsilon()) *
-                                        (std::abs(score) + std::abs(base) / unit));
+                                        (std::abs(score) + std::abs(base) * per_unit));
     }
   };
 

@@ -102,7 +102,7 @@ class FileSizeLimit {
 TEST_CASE("A disk that fills up leaves the old file and no temporary", "[io][bad-input]") {
   const basin::test::TempFolder folder;
   basin::test::write_file(folder / "f", "old");
-  const std::size_t size = GENERATE(100, 5000, 300000);  // fails in the flush, or in the write
+  const auto size = GENERATE(std::size_t{100}, std::size_t{5000}, std::size_t{300000});  // fails in the flush, or in the write
   const basin::test::Bytes bytes(size, std::byte{1});
   std::optional<basin::Error> error;
   {

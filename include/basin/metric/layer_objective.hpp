@@ -28,7 +28,8 @@ class LayerObjective {
   /// @throws ShapeError if W is empty, H is not [n_in, n_in], or group_size < 1.
   /// @throws ValueError if W or H is not finite, or H not symmetric (rounding is symmetrised away)
   ///         or not positive semidefinite.
-  LayerObjective(ConstMatrixRef<T> weight, ConstMatrixRef<double> hessian, Index group_size)
+  LayerObjective(ConstMatrixRef<T> weight, ConstMatrixRef<double> hessian, Index group_size,
+                 const RunContext& context = {})
       : n_in_(weight.cols()) {
     if (weight.rows() < 1 || weight.cols() < 1)
       raise<ShapeError>("LayerObjective: W must not be empty, got [", weight.rows(), ", ", weight.cols(), "]");
@@ -45,10 +46,15 @@ class LayerObjective {
     hessian_ = Matrix<double>::Zero(padded, padded);
     hessian_.topLeftCorner(n_in_, n_in_) = symmetric;
     hessian_t_ = hessian_.template cast<T>();
-    const Matrix<double> exact = weight_.template cast<double>();
-    const Matrix<double> product = exact * hessian_;
-    weight_product_ = product.template cast<T>();
-    weight_energy_ = product.cwiseProduct(exact).sum();
+    weight_product_.resize(n_out(), padded);
+    Vector<double> energies(n_out());
+    for_each_range(context.executor, n_out(), rows_per_task, [&](Index begin, Index end) {
+      const Matrix<double> rows = weight_.middleRows(begin, end - begin).template cast<double>();
+      const Matrix<double> product = rows * hessian_;
+      weight_product_.middleRows(begin, end - begin) = product.template cast<T>();
+      energies.segment(begin, end - begin) = product.cwiseProduct(rows).rowwise().sum();
+    });
+    weight_energy_ = energies.sum();
   }
 
   [[nodiscard]] Index n_out() const noexcept { return weight_.rows(); }

@@ -71,8 +71,16 @@ class Quantizer {
   template <class Codomain>
   [[nodiscard]] auto quantize(ConstMatrixRef<float> weight, ConstMatrixRef<double> hessian, const Codomain& codomain,
                               const RunContext& context = {}) const {
+    const Clock::time_point start = Clock::now();
+    const auto timed = [&](const LayerObjective<float>& layer) {
+      const double preparation = seconds_since(start);
+      auto result = run(layer, codomain, context);
+      result.report.seconds.init += preparation;
+      result.report.seconds.total += preparation;
+      return result;
+    };
     if constexpr (std::same_as<Rotation, Identity>) {
-      return run(LayerObjective<float>(weight, hessian, codomain.in_group_size), codomain, context);
+      return timed(LayerObjective<float>(weight, hessian, codomain.in_group_size, context));
     } else {
       Matrix<float> rotated = weight;
       rotation_.apply(rotated);
@@ -80,7 +88,7 @@ class Quantizer {
       rotation_.apply(seen);
       seen.transposeInPlace();
       rotation_.apply(seen);
-      return run(LayerObjective<float>(rotated, seen, codomain.in_group_size), codomain, context);
+      return timed(LayerObjective<float>(rotated, seen, codomain.in_group_size, context));
     }
   }
 

@@ -46,18 +46,13 @@ class L2GroupSearch {
     const auto tuple = weight_.codes.tuple(o, j);
     std::copy(tuple.begin(), tuple.end(), stored.begin());
     const double start = loss(stored);
-    hypotheses_.assign(1, {start, stored});
+    hypotheses_.assign(1, stored);
     for (Index m = 0; m < weight_.codes.num_codebooks(); ++m) choose(m);
     // The scores are rounded; the decision to move is not.
-    return loss(hypotheses_[0].codes) < start ? hypotheses_[0].codes : stored;
+    return loss(hypotheses_[0]) < start ? hypotheses_[0] : stored;
   }
 
  private:
-  struct Hypothesis {
-    double loss;
-    CodeTuple codes;
-  };
-
   void measure_codewords(Index real) {
     real_ = real;
     for (Index d = 0; d < depth_; ++d) counts_[at(d)] = d % g_ < real ? T(1) : T(0);
@@ -87,10 +82,8 @@ class L2GroupSearch {
   void choose(Index m) {
     const bool is_last = m + 1 == weight_.codes.num_codebooks();
     CandidateList candidates(is_last ? 1 : beam_size_);
-    for (std::size_t h = 0; h < hypotheses_.size(); ++h)
-      candidates.insert({hypotheses_[h].loss, static_cast<int>(h), 0, false, hypotheses_[h].codes});
     for (std::size_t h = 0; h < hypotheses_.size(); ++h) {
-      const CodeTuple& codes = hypotheses_[h].codes;
+      const CodeTuple& codes = hypotheses_[h];
       double base = 0;
       for (Index d = 0; d < depth_; ++d) {
         const double left = residual(codes, m, d);
@@ -107,13 +100,14 @@ class L2GroupSearch {
       for (Index k = 0;; ++k) {
         k = find_at_most(scores_.data(), bound(), k, transposed_.padded_size());
         if (k >= weight_.codebooks.size()) break;
-        Candidate candidate{base + static_cast<double>(scores_[at(k)]), static_cast<int>(h), 0, true, codes};
+        // The present code is scored like the others, so that equal codewords tie exactly.
+        Candidate candidate{base + static_cast<double>(scores_[at(k)]), static_cast<int>(h), 0, k != codes[at(m)], codes};
         candidate.codes[at(m)] = static_cast<Codes::value_type>(k);
-        if (candidate.codes != codes) candidates.insert(candidate);
+        candidates.insert(candidate);
       }
     }
     hypotheses_.clear();
-    for (std::size_t n = 0; n < candidates.size(); ++n) hypotheses_.push_back({candidates[n].loss, candidates[n].codes});
+    for (std::size_t n = 0; n < candidates.size(); ++n) hypotheses_.push_back(candidates[n].codes);
   }
 
   [[nodiscard]] static constexpr std::size_t at(Index i) noexcept { return static_cast<std::size_t>(i); }
@@ -125,7 +119,7 @@ class L2GroupSearch {
   std::vector<T> target_, slope_, counts_;  // [D]; counts: 1 for a real input, 0 for a padded one
   std::vector<T> energy_;                   // [M, padded K], infinite past K
   std::vector<T> scores_;                   // [padded K]
-  std::vector<Hypothesis> hypotheses_;
+  std::vector<CodeTuple> hypotheses_;
 };
 }  // namespace detail
 

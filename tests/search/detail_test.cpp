@@ -1,0 +1,219 @@
+#include <basin/search/detail/candidates.hpp>
+#include <basin/search/detail/column_tables.hpp>
+#include <basin/search/detail/row_products.hpp>
+#include <basin/search/detail/scan.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "support/additive.hpp"
+#include "support/catch.hpp"
+
+// The vector kernels of the searchers against plain loops, at sizes around the vector width.
+namespace detail = basin::detail;
+using basin::Index;
+using basin::test::Rng;
+
+namespace {
+template <class T>
+std::vector<T> normals(Index n, Rng& rng) {
+  std::vector<T> x(static_cast<std::size_t>(n));
+  for (T& value : x) value = static_cast<T>(rng.normal());
+  return x;
+}
+constexpr std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+}  // namespace
+
+TEMPLATE_TEST_CASE("accumulate_scores is a sum of scaled rows", "[search][reference]", float, double) {
+  using T = TestType;
+  const Index n = GENERATE(64, 128, 256, 1024), depth = GENERATE(1, 3, 8, 17);
+  Rng rng(1);
+  const auto start = normals<T>(n, rng), table = normals<T>(n * depth, rng), v = normals<T>(depth, rng);
+  std::vector<T> out(at(n));
+  detail::accumulate_scores(start.data(), table.data(), v.data(), depth, n, out.data());
+  for (Index k = 0; k < n; ++k) {
+    double want = static_cast<double>(start[at(k)]), size = std::abs(want);
+    for (Index d = 0; d < depth; ++d) {
+      const double term = static_cast<double>(v[at(d)]) * static_cast<double>(table[at(d * n + k)]);
+      want += term;
+      size += std::abs(term);
+    }
+    REQUIRE(std::abs(static_cast<double>(out[at(k)]) - want) <=
+            static_cast<double>(depth + 1) * static_cast<double>(std::numeric_limits<T>::epsilon()) * size);
+  }
+}
+
+TEMPLATE_TEST_CASE("extremes, find_at_most and find_sum_at_most agree with plain loops", "[search][reference]", float, double) {
+  using T = TestType;
+  Rng rng(2);
+  for (const Index n : {Index{1}, Index{2}, Index{7}, Index{8}, Index{15}, Index{16}, Index{17}, Index{33}, Index{64}, Index{200}}) {
+    CAPTURE(n);
+    const auto x = normals<T>(n, rng);
+    const auto found = detail::extremes(x.data(), n);
+    CHECK(found.least == *std::min_element(x.begin(), x.end()));
+    CHECK(found.most == *std::max_element(x.begin(), x.end()));
+  }
+  for (const Index n : {Index{64}, Index{128}, Index{320}}) {
+    const auto x = normals<T>(n, rng), y = normals<T>(n, rng);
+    for (const T limit : {T(-5), T(-3), T(-1.5), T(0), x[at(n - 1)], std::numeric_limits<T>::infinity()})
+      for (Index from = 0; from <= n; ++from) {
+        Index one = from, two = from;
+        while (one < n && !(x[at(one)] <= limit)) ++one;
+        while (two < n && !(x[at(two)] + y[at(two)] <= limit)) ++two;
+        REQUIRE(detail::find_at_most(x.data(), limit, from, n) == one);
+        REQUIRE(detail::find_sum_at_most(x.data(), y.data(), limit, from, n) == two);
+      }
+  }
+}
+
+TEMPLATE_TEST_CASE("row_products multiplies, and a row alone gives the same bits", "[search][reference]", float, double) {
+  using T = TestType;
+  Rng rng(3);
+  const Index depth = GENERATE(1, 5, 33), columns = GENERATE(1, 7, 16, 31, 64, 65, 130);
+  for (const Index rows : {Index{1}, Index{3}, Index{4}, Index{6}, Index{9}}) {
+    const Index left_stride = depth + 2, right_stride = columns + 3, out_stride = columns + 1;
+    const auto left = normals<T>(rows * left_stride, rng), right = normals<T>(depth * right_stride, rng);
+    std::vector<T> out(at(rows * out_stride), T(-9)), alone(at(columns));
+    detail::row_products(left.data(), rows, left_stride, right.data(), right_stride, depth, columns, out.data(), out_stride);
+    for (Index r = 0; r < rows; ++r) {
+      detail::row_products(left.data() + r * left_stride, 1, left_stride, right.data(), right_stride, depth, columns,
+                           alone.data(), columns);
+      for (Index c = 0; c < columns; ++c) {
+        double want = 0, size = 0;
+        for (Index i = 0; i < depth; ++i) {
+          const double term = static_cast<double>(left[at(r * left_stride + i)]) * static_cast<double>(right[at(i * right_stride + c)]);
+          want += term;
+          size += std::abs(term);
+        }
+        const T got = out[at(r * out_stride + c)];
+        REQUIRE(std::abs(static_cast<double>(got) - want) <=
+                static_cast<double>(depth) * static_cast<double>(std::numeric_limits<T>::epsilon()) * size);
+        REQUIRE(alone[at(c)] == got);
+      }
+      CHECK(out[at(r * out_stride + columns)] == T(-9));  // nothing behind a row
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("subtract_changes subtracts the listed groups, in place too", "[search][reference]", float, double) {
+  using T = TestType;
+  Rng rng(4);
+  const Index g = GENERATE(1, 4, 5);
+  const std::vector<Index> groups = GENERATE(values<std::vector<Index>>({{}, {0}, {1, 3}, {0, 1, 2, 3}}));
+  for (const Index columns : {Index{1}, Index{5}, detail::product_columns<T> - 1, detail::product_columns<T>}) {
+    const Index stride = columns + 2;
+    const auto base = normals<T>(columns, rng), delta = normals<T>(4 * g, rng), right = normals<T>(4 * g * stride, rng);
+    std::vector<T> out(at(columns)), in_place = base;
+    const auto count = static_cast<Index>(groups.size());
+    detail::subtract_changes(base.data(), delta.data(), groups.data(), count, g, right.data(), stride, columns, out.data());
+    detail::subtract_changes(in_place.data(), delta.data(), groups.data(), count, g, right.data(), stride, columns, in_place.data());
+    CHECK(out == in_place);
+    for (Index c = 0; c < columns; ++c) {
+      double want = static_cast<double>(base[at(c)]), size = std::abs(want);
+      for (const Index n : groups)
+        for (Index i = n * g; i < (n + 1) * g; ++i) {
+          const double term = static_cast<double>(delta[at(i)]) * static_cast<double>(right[at(i * stride + c)]);
+          want -= term;
+          size += std::abs(term);
+        }
+      CHECK(std::abs(static_cast<double>(out[at(c)]) - want) <=
+            static_cast<double>(4 * g + 1) * static_cast<double>(std::numeric_limits<T>::epsilon()) * size);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("Column tables hold energies, cross terms and lower bounds of them", "[search][reference]", float, double) {
+  using T = TestType;
+  const basin::Scheme scheme = GENERATE(values<basin::Scheme>({{2, 3, 4, 1}, {2, 6, 8, 1}, {3, 7, 3, 2}, {1, 1, 1, 1}}));
+  Rng rng(5);
+  const auto weight = basin::test::random_weight<T>(scheme.out_group_size, scheme.in_group_size, scheme, rng);
+  const Index g = scheme.in_group_size, size = weight.codebooks.size();
+  const basin::Matrix<double> h = basin::test::spd_matrix<double>(g, 100, rng);
+  const basin::Matrix<T> block = h.template cast<T>();
+  const detail::TransposedCodebooks<T> transposed(weight.codebooks);
+  detail::ColumnTables<T> tables(weight.codebooks, transposed);
+  tables.build(block.data(), g);
+  const Index padded = transposed.padded_size();
+  CHECK(padded == (size + 63) / 64 * 64);
+  const auto product = [&](Index m1, Index k1, Index m2, Index k2) {
+    double sum = 0;
+    for (Index p = 0; p < scheme.out_group_size; ++p)
+      for (Index i = 0; i < g; ++i)
+        for (Index l = 0; l < g; ++l)
+          sum += static_cast<double>(weight.codebooks.codeword(m1, k1)[p * g + i]) * h(i, l) *
+                 static_cast<double>(weight.codebooks.codeword(m2, k2)[p * g + l]);
+    return sum;
+  };
+  const double bound = 200 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  for (Index m = 0; m < scheme.num_codebooks; ++m)
+    for (Index k = 0; k < padded; ++k) {
+      if (k < size)
+        REQUIRE(std::abs(static_cast<double>(tables.energy(m)[k]) - product(m, k, m, k)) <= bound);
+      else
+        REQUIRE(tables.energy(m)[k] == std::numeric_limits<T>::infinity());
+    }
+  if (scheme.num_codebooks == 1) return;
+  detail::PairTable<T> pair;
+  tables.build_pair({1, 0}, pair);
+  CHECK(pair.step > 0);
+  for (Index k1 = 0; k1 < size; ++k1)
+    for (Index k2 = 0; k2 < size; ++k2) {
+      const T cross = pair.cross[at(k1 * padded + k2)];
+      REQUIRE(std::abs(static_cast<double>(cross) - 2 * product(1, k1, 0, k2)) <= bound);
+      REQUIRE(pair.row_min[at(k1)] <= cross);
+      const double floor = static_cast<double>(pair.row_min[at(k1)]) + static_cast<double>(pair.step) * pair.coarse[at(k1 * padded + k2)];
+      REQUIRE(floor <= static_cast<double>(cross) + 0.01 * static_cast<double>(pair.step));  // a twentieth is allowed for
+      if (pair.coarse[at(k1 * padded + k2)] < 255) REQUIRE(static_cast<double>(cross) < floor + 1.01 * static_cast<double>(pair.step));
+    }
+}
+
+TEST_CASE("CandidateList keeps the best, in order, each once", "[search][reference]") {
+  Rng rng(6);
+  const int capacity = GENERATE(1, 2, 5, 16);
+  detail::CandidateList list(capacity);
+  std::vector<detail::Candidate> all;
+  for (int i = 0; i < 200; ++i) {
+    detail::Candidate candidate{static_cast<double>(rng.below(12)), static_cast<int>(rng.below(3)), static_cast<int>(rng.below(2)),
+                                rng.below(4) != 0, {}};
+    candidate.codes[0] = static_cast<std::uint16_t>(rng.below(6));
+    list.insert(candidate);
+    all.push_back(candidate);
+    // By the book: sort all, keep the first of every (origin, codes), cut.
+    std::vector<detail::Candidate> sorted = all, want;
+    std::stable_sort(sorted.begin(), sorted.end());
+    std::set<std::pair<int, std::uint16_t>> seen;
+    for (const auto& each : sorted)
+      if (want.size() < at(capacity) && seen.insert({each.origin, each.codes[0]}).second) want.push_back(each);
+    REQUIRE(list[0].loss == want[0].loss);
+    REQUIRE(list[0].codes == want[0].codes);
+    for (std::size_t n = 1; n < list.size(); ++n) REQUIRE(!(list[n] < list[n - 1]));
+    REQUIRE(list.size() == want.size());
+    for (std::size_t n = 0; n < list.size(); ++n) REQUIRE(list[n].loss == want[n].loss);
+    if (list.size() == at(capacity))
+      REQUIRE(list.limit() == list[list.size() - 1].loss);
+    else
+      REQUIRE(std::isinf(list.limit()));
+  }
+}
+
+TEST_CASE("Candidates are ordered by loss, keeping, parent and codes", "[search][reference]") {
+  const detail::Candidate base{1.0, 1, 0, true, {4}};
+  auto other = base;
+  CHECK(!(base < other));
+  other.loss = 0.5;
+  CHECK(other < base);
+  other = base;
+  other.parent = 5;
+  CHECK(base < other);
+  other.is_change = false;
+  CHECK(other < base);  // keeping wins over an earlier parent
+  other = base;
+  other.codes[0] = 3;
+  CHECK(other < base);
+}

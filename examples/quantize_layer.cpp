@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
       if (at.relative_error >= 0) note += basin::concat(" ", at.step + 1, ", error ", static_cast<float>(at.relative_error));
       progress.update(at.fraction, note);
     };
-    const auto [quantized, report] = quantizer.quantize(weight, hessian, scheme, context);
+    const auto [quantized, report] = quantizer(weight, hessian, scheme, context);
 
     if (!out_path.empty()) {
       basin::SafetensorsWriter writer;

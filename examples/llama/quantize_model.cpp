@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
         const basin::Matrix<double> hessian = gram->hessian();
         for (const llama::Part part : llama::parts_behind(stage)) {
           const std::string name = llama::part_name(b, part);
-          const auto [weight, report] = quantizer.quantize(block.parts[part].weight(), hessian, scheme, context);
+          const auto [weight, report] = quantizer(block.parts[part].weight(), hessian, scheme, context);
           const basin::AdditiveLayer& stored = layers[name] = basin::store(weight);
           block.parts[part] = llama::Linear(stored);
           write_json(reports / (name + ".json"), support::to_json(report));

@@ -84,7 +84,7 @@ TEST_CASE("OaEm reproduces the golden traces of the 8 x 16 layer", "[init][refer
 
   const basin::LayerObjective<float> layer32(f7.weight.cast<float>(), f7.hessian, 4);
   const auto weight32 =
-      basin::OaEm{.kmeans = first_vectors}.initialize(layer32, blocks, f7_scheme, 0, basin::RunContext{});
+      basin::OaEm{.rounds = 3, .kmeans = first_vectors}.initialize(layer32, blocks, f7_scheme, 0, basin::RunContext{});
   CHECK_THAT(layer32.loss(weight32.decode()), WithinRel(400.526372021, 1e-4));
 }
 
@@ -131,11 +131,12 @@ TEST_CASE("OaEm represents exactly what its codewords can hold", "[init][propert
   const Layer layer(weight, hessian, 4);
   const basin::Scheme scheme{.num_codebooks = 1, .bits_per_code = 2, .in_group_size = 4};
   const auto blocks = basin::DiagonalBlocks{}.blocks(hessian, 4);
-  CHECK(relative_error(layer, start(basin::OaEm{.kmeans = first_vectors}, layer, blocks, scheme)) <= 1e-28);
+  CHECK(relative_error(layer, start(basin::OaEm{.rounds = 3, .kmeans = first_vectors}, layer, blocks, scheme)) <= 1e-28);
 }
 
 TEST_CASE("OaEm starts lower than greedy where inputs differ in scale", "[init][property]") {
   const basin::Scheme scheme{.num_codebooks = 2, .bits_per_code = 4, .in_group_size = 8};
+  const basin::OaEm three_rounds{.rounds = 3, .kmeans = {}};
   int exact_wins = 0;
   std::array<double, 3> mean{};
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
@@ -144,9 +145,9 @@ TEST_CASE("OaEm starts lower than greedy where inputs differ in scale", "[init][
     const Layer layer(made.weight, made.hessian, 8);
     const auto blocks = basin::DiagonalBlocks{}.blocks(made.hessian, 8);
     const double greedy = relative_error(layer, start(basin::Greedy{}, layer, blocks, scheme, seed));
-    const double exact = relative_error(layer, start(basin::OaEm{}, layer, blocks, scheme, seed));
+    const double exact = relative_error(layer, start(three_rounds, layer, blocks, scheme, seed));
     const double adam =
-        relative_error(layer, start(basin::OaEm{.m_step = basin::MStep::adam}, layer, blocks, scheme, seed));
+        relative_error(layer, start(basin::OaEm{.rounds = 3, .m_step = basin::MStep::adam, .kmeans = {}}, layer, blocks, scheme, seed));
     CAPTURE(seed, greedy, exact, adam);
     exact_wins += exact < greedy ? 1 : 0;
     mean[0] += greedy / 10;

@@ -11,10 +11,12 @@
 #include <basin/search/joint_beam.hpp>
 
 namespace basin::recipes {
-/// Our best: OA-EM under conditional blocks, joint search, exact least squares.
+/// Our best: row-weighted OA-EM under conditional blocks, joint search in shuffled order, exact least
+/// squares.
 using Recommended = Quantizer<ConditionalBlocks, OaEm, JointBeam, LeastSquares>;
 [[nodiscard]] inline Recommended recommended(const QuantizerOptions& options = {}) {
-  return {ConditionalBlocks{}, OaEm{.rounds = 5, .kmeans = {.max_iterations = 25}}, JointBeam{.beam_size = 4}, LeastSquares{}, options};
+  return {ConditionalBlocks{}, OaEm{.rounds = 5, .row_weighting = true, .kmeans = {.max_iterations = 25}},
+          JointBeam{.beam_size = 4, .order = VisitOrder::shuffled}, LeastSquares{}, options};
 }
 
 /// AQLM as published: residual k-means, Adam, one code at a time.

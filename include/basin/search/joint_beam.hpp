@@ -4,6 +4,8 @@
 #include <basin/search/detail/run_beam.hpp>
 #include <basin/search/order.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -35,8 +37,11 @@ struct JointBeam {
       const std::size_t count = codebooks.size();
       if (count == 1) moves.push_back({static_cast<int>(codebooks[0]), -1});
       const std::size_t pairs = count == 2 ? 1 : count == 1 ? 0 : count;
-      for (std::size_t i = 0; i < pairs; ++i)
-        moves.push_back({static_cast<int>(codebooks[i]), static_cast<int>(codebooks[(i + 1) % count])});
+      // The earlier codebook first: it has the larger codewords, which makes the bounds tighter.
+      for (std::size_t i = 0; i < pairs; ++i) {
+        const auto [first, second] = std::minmax(codebooks[i], codebooks[(i + 1) % count]);
+        moves.push_back({static_cast<int>(first), static_cast<int>(second)});
+      }
       return moves;
     });
   }

@@ -6,7 +6,7 @@
 #include <basin/search/detail/beam_pass.hpp>
 #include <basin/search/order.hpp>
 
-#include <atomic>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -48,14 +48,14 @@ void run_beam(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, int bea
   BeamPlan<T> plan{beam_size, sparsity, identity_order(groups), {}, &layer.working_hessian(), &layer, &transposed};
   plan.moves.reserve(static_cast<std::size_t>(groups));
   Matrix<T> reordered;
-  if (visit == VisitOrder::shuffled) {
-    SplitMix64 random = keyed_random(seed, {0x5ea4c4, pass});
-    shuffle(plan.order, random);
-    for (Index t = 0; t < groups; ++t) {
-      std::vector<Index> order = codebooks;
-      shuffle(order, random);
-      plan.moves.push_back(moves(order));
-    }
+  SplitMix64 random = keyed_random(seed, {0x5ea4c4, pass});
+  if (visit == VisitOrder::shuffled) shuffle(plan.order, random);
+  for (Index t = 0; t < groups; ++t) {
+    std::vector<Index> order = codebooks;
+    if (visit == VisitOrder::shuffled) shuffle(order, random);
+    plan.moves.push_back(moves(order));
+  }
+  if (visit != VisitOrder::natural) {
     const Matrix<T>& hessian = layer.working_hessian();
     reordered.resize(hessian.rows(), hessian.cols());
     for (Index a = 0; a < groups; ++a)
@@ -63,8 +63,6 @@ void run_beam(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, int bea
         reordered.block(a * g, b * g, g, g) = hessian.block(plan.order[static_cast<std::size_t>(a)] * g,
                                                             plan.order[static_cast<std::size_t>(b)] * g, g, g);
     plan.hessian = &reordered;
-  } else {
-    plan.moves.assign(static_cast<std::size_t>(groups), moves(codebooks));
   }
 
   for_each_range(context.executor, weight.num_out_groups(), beam_tile_rows(layer.padded_in()), [&](Index begin, Index end) {

@@ -81,11 +81,11 @@ else
 fi
 
 if [ "$quick" = yes ]; then
-  quantize_options="--blocks 0-1 --tokens 4096 --beam 1"
+  quantize_options="--blocks 0-1 --tokens 4096 --beam 1 --tolerance 0.02"
   windows=4
   what="blocks 0 and 1 of 30"
 else
-  quantize_options="--tokens 16384 --beam 1"
+  quantize_options="--tokens 16384 --beam 1 --tolerance 0.02"
   windows=8
   what="all 30 blocks"
 fi
@@ -113,10 +113,10 @@ say "Done. SmolLM2-135M-Instruct, $what, 2x8g8:"
 echo
 python3 "$root/examples/support/demo_table.py" "$results"
 
-prompt="The three most important things to know about the sea are"
+prompt="Once upon a time, there was a little girl who"
 say "Text by the 2-bit model (OA-EM), from the prompt \"$prompt\":"
 echo
-"$bin/generate" --model "$results/oa_em" --prompt "$prompt" --tokens 60
+"$bin/generate" --model "$results/oa_em" --prompt "$prompt" --tokens 60 --temperature 0.6 --seed 2
 echo
 say "The quantized models are in $results; try"
-echo "  $bin/generate --model $results/oa_em --prompt 'Once upon a time'"
+echo "  $bin/generate --model $results/oa_em --prompt 'The capital of France is'"

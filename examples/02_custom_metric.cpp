@@ -15,7 +15,7 @@ int main() {
 
   const basin::Scheme scheme{2, 6, 8};
   const auto error_with = [&](auto metric) {
-    const basin::Quantizer quantizer(metric, basin::OaEm{.rounds = 5}, basin::JointBeam{}, basin::LeastSquares{});
+    const basin::Quantizer quantizer(metric, basin::OaEm{}, basin::JointBeam{}, basin::LeastSquares{});
     return quantizer.quantize(weight, gram.hessian(), scheme).report.relative_error;
   };
   const double ours = error_with(basin::ConditionalBlocks{}), theirs = error_with(host::InputImportance{});

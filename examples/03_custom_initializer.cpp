@@ -19,6 +19,6 @@ int main() {
   };
   const double random = show("random", host::RandomStart{});
   show("greedy", basin::Greedy{});
-  const double oa_em = show("OA-EM", basin::OaEm{.rounds = 5});
+  const double oa_em = show("OA-EM", basin::OaEm{});
   return oa_em < random ? 0 : 1;
 }

@@ -62,15 +62,16 @@ using AnyQuantizer = basin::Quantizer<AnyMetric, AnyInitializer, AnySearcher, An
 LayerQuantizer QuantizeOptions::quantizer() const {
   const basin::OaEm oa_em{.rounds = rounds_,
                           .m_step = m_step_ == "adam" ? basin::MStep::adam : basin::MStep::exact,
-                          .kmeans = {.max_iterations = kmeans_iterations_}};
+                          .row_weighting = m_step_ == "exact",  // the paper's way has none
+                          .kmeans = {.max_iterations = kmeans_iterations_.value_or(10)}};
+  const basin::Greedy greedy{.max_iterations = kmeans_iterations_.value_or(100)};
   AnyInitializer init{oa_em};
-  if (init_ == "greedy") init.choice = basin::Greedy{.max_iterations = kmeans_iterations_};
-  if (init_ == "best_of")
-    init.choice = Race(oa_em, oa_em.kmeans, basin::OnMetric(basin::DiagonalBlocks{}, oa_em));
+  if (init_ == "greedy") init.choice = greedy;
+  if (init_ == "best_of") init.choice = Race(oa_em, greedy, basin::OnMetric(basin::DiagonalBlocks{}, oa_em));
   AnyMetric metric{basin::ConditionalBlocks{}};
   if (metric_ == "tempered") metric.choice = basin::TemperedBlocks{};
   if (metric_ == "diagonal") metric.choice = basin::DiagonalBlocks{};
-  AnySearcher search{basin::JointBeam{.beam_size = beam_}};
+  AnySearcher search{basin::JointBeam{.beam_size = beam_, .order = basin::VisitOrder::shuffled}};
   if (search_ == "single") search.choice = basin::BeamSearch{.beam_size = beam_};
   AnyUpdater update{basin::LeastSquares{}};
   if (update_ == "adam") update.choice = basin::AdamUpdate{};

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace support {
@@ -35,7 +36,7 @@ class QuantizeOptions {
     app.add_option("--m-step", m_step_, "of OA-EM: exact, or the paper's adam (" + m_step_ + ")")
         ->check(CLI::IsMember({"exact", "adam"}));
     app.add_option("--rounds", rounds_, "EM rounds (" + std::to_string(rounds_) + ")")->check(CLI::Range(0, 10000));
-    app.add_option("--kmeans-iterations", kmeans_iterations_, "Lloyd iterations at most, of any initializer (25)")
+    app.add_option("--kmeans-iterations", kmeans_iterations_, "Lloyd iterations at most (10 before EM, 100 for greedy)")
         ->check(CLI::Range(1, 100000));
     app.add_option("--search", search_, "codes of a group together, or one at a time (" + search_ + ")")
         ->check(CLI::IsMember({"joint", "single"}));
@@ -54,7 +55,8 @@ class QuantizeOptions {
  private:
   std::string scheme_ = "2x8g8", init_ = "oa_em", metric_ = "conditional", m_step_ = "exact", search_ = "joint",
               update_ = "exact";
-  int rounds_ = 5, beam_ = 4, kmeans_iterations_ = 25;
+  int rounds_ = 10, beam_ = 4;
+  std::optional<int> kmeans_iterations_;
   basin::Index max_epochs_ = 100;
   double tolerance_ = 0.01;
   std::uint64_t seed_ = 0;

@@ -15,7 +15,7 @@ namespace basin::recipes {
 /// squares.
 using Recommended = Quantizer<ConditionalBlocks, OaEm, JointBeam, LeastSquares>;
 [[nodiscard]] inline Recommended recommended(const QuantizerOptions& options = {}) {
-  return {ConditionalBlocks{}, OaEm{.rounds = 5, .row_weighting = true, .kmeans = {.max_iterations = 25}},
+  return {ConditionalBlocks{}, OaEm{.row_weighting = true},
           JointBeam{.beam_size = 4, .order = VisitOrder::shuffled}, LeastSquares{}, options};
 }
 
@@ -28,7 +28,7 @@ using Aqlm = Quantizer<DiagonalBlocks, Greedy, BeamSearch, AdamUpdate>;
 /// OA-EM as published: Adam in the M-step, blocks of the Hessian's diagonal damped by 1 %.
 using PaperOaEm = Quantizer<DiagonalBlocks, OaEm, BeamSearch, AdamUpdate>;
 [[nodiscard]] inline PaperOaEm paper_oa_em(const QuantizerOptions& options = {}) {
-  return {DiagonalBlocks{}, OaEm{.rounds = 3, .m_step = MStep::adam}, BeamSearch{.beam_size = 4}, AdamUpdate{}, options};
+  return {DiagonalBlocks{}, OaEm{.rounds = 3, .m_step = MStep::adam, .kmeans = {.max_iterations = 100}}, BeamSearch{.beam_size = 4}, AdamUpdate{}, options};
 }
 
 }  // namespace basin::recipes

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -91,6 +92,20 @@ TEST_CASE("assign decides near-ties as double does", "[codebook][reference]") {
   CHECK(assigned<float>(vectors, codewords, blocks) == plain_assign<float>(vectors, codewords, blocks));
   const auto one = basin::EuclideanBlocks::identity(8, 8);
   CHECK(assigned<float>(vectors, codewords, one) == plain_assign<float>(vectors, codewords, one));
+}
+
+TEMPLATE_TEST_CASE("assign sees through cancellation in a singular metric", "[codebook][reference]", float, double) {
+  // H does not see (1, 1), where everything lies far out: scores are rounding, only differences tell.
+  using T = TestType;
+  basin::test::Rng rng(36);
+  basin::HessianBlocks blocks(1, 2);
+  blocks.block(0) << 1, -1, -1, 1;
+  const double spread = std::is_same_v<T, float> ? 1e-3 : 1e-9;
+  const auto near = [&](Index rows) {
+    return basin::Matrix<T>(((spread * basin::test::normal_matrix<double>(rows, 2, rng)).array() + 1000).cast<T>());
+  };
+  const auto codewords = near(30), vectors = near(64);
+  CHECK(assigned<T>(vectors, codewords, blocks) == plain_assign<T>(vectors, codewords, blocks));
 }
 
 TEST_CASE("assign takes the smallest index on ties", "[codebook][property]") {

@@ -2,6 +2,7 @@
 
 #include <basin/search/beam.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -56,7 +57,7 @@ TEST_CASE("JointBeam takes the codes of a dense scan of all pairs", "[search][re
                                         {{2, 5, 16, 1}, 2, 40},
                                         {{2, 3, 40, 1}, 2, 100}}));
   const int beam = GENERATE(1, 2, 4);
-  for (const std::uint64_t seed : {1, 2, 3}) check_against_reference(c.scheme, c.n_out, c.n_in, beam, seed);
+  for (const std::uint64_t seed : {1u, 2u, 3u}) check_against_reference(c.scheme, c.n_out, c.n_in, beam, seed);
 }
 
 TEST_CASE("The scan of pairs stays exact for large codebooks", "[search][reference]") {
@@ -210,4 +211,56 @@ TEST_CASE("JointBeam refuses beams as BeamSearch does", "[search][bad-input]") {
   Weight weight = basin::test::random_weight<double>(2, 8, scheme, rng);
   CHECK_THROWS_AS(pass(JointBeam{.beam_size = 0}, layer, weight), basin::ValueError);
   CHECK_THROWS_WITH(pass(JointBeam{.beam_size = 9}, layer, weight), basin::test::contains_text("exceeds the 8"));
+}
+
+TEST_CASE("Equal codewords: the code already there stays, a new one is the smallest", "[search][property]") {
+  const bool joint = GENERATE(false, true);
+  const int beam = GENERATE(1, 3);
+  CAPTURE(joint, beam);
+  Rng rng(24);
+  // Multiples of 1/64 under H = I: nothing rounds, so ties are exact. Codewords k and k + 8 are equal.
+  const Scheme scheme{.num_codebooks = 2, .bits_per_code = 4, .in_group_size = 4};
+  const auto grid = [&](Index rows, Index cols) {
+    return Dense(basin::test::normal_matrix<double>(rows, cols, rng).unaryExpr([](double x) { return std::round(64 * x) / 64; }));
+  };
+  const Layer layer(grid(12, 16), Dense::Identity(16, 16), 4);
+  Weight start = basin::test::random_weight<double>(12, 16, scheme, rng);
+  start.scales.setOnes();
+  for (Index m = 0; m < 2; ++m) {
+    start.codebooks.codebook(m).topRows(8) = grid(8, 4);
+    start.codebooks.codebook(m).bottomRows(8) = start.codebooks.codebook(m).topRows(8).eval();
+  }
+  for (auto& code : start.codes.values()) code |= 8;
+  Weight weight = start;
+  if (joint)
+    pass(JointBeam{.beam_size = beam}, layer, weight);
+  else
+    pass(BeamSearch{.beam_size = beam}, layer, weight);
+  Index kept = 0;
+  for (Index o = 0; o < 12; ++o)
+    for (Index j = 0; j < 4; ++j) {
+      const bool pair_kept = weight.codes(o, j, 0) % 8 == start.codes(o, j, 0) % 8 && weight.codes(o, j, 1) % 8 == start.codes(o, j, 1) % 8;
+      for (Index m = 0; m < 2; ++m) {
+        const bool same = joint ? pair_kept : weight.codes(o, j, m) % 8 == start.codes(o, j, m) % 8;
+        kept += same;
+        CHECK(weight.codes(o, j, m) == (same ? start.codes(o, j, m) : weight.codes(o, j, m) % 8));
+      }
+    }
+  CHECK(kept > 0);
+}
+
+TEMPLATE_TEST_CASE("Rows that cannot improve keep their codes, whatever rounds", "[search][property]", float, double) {
+  using T = TestType;
+  const int beam = GENERATE(1, 4);
+  Rng rng(25);
+  const Scheme scheme{.num_codebooks = 2, .bits_per_code = 3, .in_group_size = 4};
+  const auto layer = basin::test::random_layer<T>(40, 40, 4, rng);
+  auto weight = basin::test::random_weight<T>(40, 40, scheme, rng);
+  for (Index m = 0; m < 2; ++m)
+    weight.codebooks.codebook(m).bottomRows(4) = weight.codebooks.codebook(m).topRows(4).eval();  // pairs of twins
+  int passes = 0;
+  while (pass(JointBeam{.beam_size = beam}, layer, weight) != 0 && ++passes < 100) {
+  }
+  CHECK(passes < 100);
+  CHECK(pass(JointBeam{.beam_size = beam}, layer, weight) == 0);
 }

@@ -61,7 +61,7 @@ TEST_CASE("A shuffled pass is a natural one over reordered groups", "[search][re
   const auto layer = basin::test::random_layer<double>(4, 4 * groups, 4, rng);
   const auto start = basin::test::random_weight<double>(4, 4 * groups, scheme, rng);
   const int beam = GENERATE(1, 3);
-  const std::uint64_t seed = GENERATE(1, 2, 3);
+  const std::uint64_t seed = GENERATE(1u, 2u, 3u);
   auto shuffled = start;
   basin::BeamSearch{.beam_size = beam, .order = VisitOrder::shuffled}.search(layer, shuffled, seed, 4);
 
@@ -82,4 +82,18 @@ TEST_CASE("A shuffled pass is a natural one over reordered groups", "[search][re
   for (Index a = 0; a < groups; ++a)
     for (Index o = 0; o < 4; ++o)
       CHECK(moved.codes(o, a, 0) == shuffled.codes(o, order[static_cast<std::size_t>(a)], 0));
+}
+
+TEST_CASE("A shuffled pass shuffles the codebooks of a group too", "[search][property]") {
+  Rng rng(8);
+  const basin::Scheme scheme{.num_codebooks = 3, .bits_per_code = 3, .in_group_size = 4};
+  const auto layer = basin::test::random_layer<double>(16, 4, 4, rng);  // one group: nothing else to shuffle
+  const auto start = basin::test::random_weight<double>(16, 4, scheme, rng);
+  std::set<std::vector<std::uint16_t>> results;
+  for (std::uint64_t pass = 0; pass < 40; ++pass) {
+    auto weight = start;
+    basin::BeamSearch{.beam_size = 1, .order = VisitOrder::shuffled}.search(layer, weight, 0, pass);
+    results.insert({weight.codes.values().begin(), weight.codes.values().end()});
+  }
+  CHECK(results.size() == 6);  // one for every order of three
 }

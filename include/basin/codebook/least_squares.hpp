@@ -122,7 +122,7 @@ struct LeastSquares {
       }
     }
 
-    void solve_iteratively(Matrix<T>& product, int max_iterations, double tolerance, const RunContext& context) const {
+    void solve_iteratively(Matrix<T>& product, int iterations, double shrinkage, const RunContext& context) const {
       std::vector<Eigen::LLT<Matrix<double>>> factors(static_cast<std::size_t>(codewords_));
       for (Index k = 0; k < codewords_; ++k)
         factors[static_cast<std::size_t>(k)].compute(blocks_.middleRows(k * g_, g_) + ridge_ * Matrix<double>::Identity(g_, g_));
@@ -137,12 +137,12 @@ struct LeastSquares {
         return result;
       };
       const Matrix<double> right = slope(product, context);
-      const double goal = tolerance * right.norm();
+      const double goal = shrinkage * right.norm();
       Matrix<double> residual = right, increment = Matrix<double>::Zero(right.rows(), right.cols()), curved = increment;
       Matrix<double> direction = precondition(residual);
       double fit = residual.cwiseProduct(direction).sum();
       Matrix<T> moved = Matrix<T>::Zero(product.rows(), product.cols());
-      for (int i = 0; i < max_iterations && fit > 0 && residual.norm() > goal; ++i) {
+      for (int i = 0; i < iterations && fit > 0 && residual.norm() > goal; ++i) {
         context.check_stop();
         const Matrix<T> spread =
             times_hessian(gather_codewords(weight_, Matrix<T>(direction.template cast<T>()), context), layer_.working_hessian(), context);

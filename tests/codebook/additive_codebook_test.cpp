@@ -3,7 +3,8 @@
 #include "support/catch.hpp"
 
 TEST_CASE("An additive codebook holds M codebooks of K codewords", "[codebook][reference]") {
-  basin::AdditiveCodebook<float> codebooks({.num_codebooks = 3, .bits_per_code = 2, .in_group_size = 4, .out_group_size = 2});
+  basin::AdditiveCodebook<float> codebooks(
+      {.num_codebooks = 3, .bits_per_code = 2, .in_group_size = 4, .out_group_size = 2});
   CHECK(codebooks.num_codebooks() == 3);
   CHECK(codebooks.size() == 4);
   CHECK(codebooks.codeword_size() == 8);

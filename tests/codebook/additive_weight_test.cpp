@@ -8,15 +8,19 @@ using basin::Index;
 
 namespace {
 template <class T>
-basin::AdditiveWeight<T> random_weight(Index out_groups, Index n_in, const basin::Scheme& scheme, std::uint64_t seed) {
+basin::AdditiveWeight<T> random_weight(Index out_groups, Index n_in, const basin::Scheme& scheme,
+                                       std::uint64_t seed) {
   basin::test::Rng rng(seed);
-  basin::AdditiveWeight<T> weight{.n_out = out_groups * scheme.out_group_size,
-                                  .n_in = n_in,
-                                  .codebooks = basin::AdditiveCodebook<T>(scheme),
-                                  .codes = basin::Codes(out_groups, scheme.num_in_groups(n_in), scheme.num_codebooks),
-                                  .scales = basin::test::normal_vector<T>(out_groups, rng)};
-  weight.codebooks.values() = basin::test::normal_matrix<T>(weight.codebooks.values().rows(), scheme.codeword_size(), rng);
-  for (auto& code : weight.codes.values()) code = static_cast<basin::Codes::value_type>(rng.below(scheme.codebook_size()));
+  basin::AdditiveWeight<T> weight{
+      .n_out = out_groups * scheme.out_group_size,
+      .n_in = n_in,
+      .codebooks = basin::AdditiveCodebook<T>(scheme),
+      .codes = basin::Codes(out_groups, scheme.num_in_groups(n_in), scheme.num_codebooks),
+      .scales = basin::test::normal_vector<T>(out_groups, rng)};
+  weight.codebooks.values() =
+      basin::test::normal_matrix<T>(weight.codebooks.values().rows(), scheme.codeword_size(), rng);
+  for (auto& code : weight.codes.values())
+    code = static_cast<basin::Codes::value_type>(rng.below(scheme.codebook_size()));
   return weight;
 }
 }  // namespace
@@ -35,7 +39,8 @@ TEMPLATE_TEST_CASE("A weight decodes to scaled sums of codewords", "[codebook][r
     for (Index column = 0; column < 20; ++column) {
       const Index o = row / out_group, p = row % out_group, j = column / 4, i = column % 4;
       T want = 0;
-      for (Index m = 0; m < codebooks; ++m) want += weight.codebooks.codeword(m, weight.codes(o, j, m))[p * 4 + i];
+      for (Index m = 0; m < codebooks; ++m)
+        want += weight.codebooks.codeword(m, weight.codes(o, j, m))[p * 4 + i];
       CHECK(decoded(row, column) == want * weight.scales(o));
     }
   basin::test::Threads threads{3};

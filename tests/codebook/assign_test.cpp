@@ -95,14 +95,18 @@ TEST_CASE("assign decides near-ties as double does", "[codebook][reference]") {
 }
 
 TEMPLATE_TEST_CASE("assign sees through cancellation in a singular metric", "[codebook][reference]", float, double) {
-  // H does not see (1, 1), where everything lies far out: scores are rounding, only differences tell.
+  // H does not see (b, a), where everything lies far out: scores are rounding, only differences tell.
   using T = TestType;
   basin::test::Rng rng(36);
   basin::HessianBlocks blocks(1, 2);
-  blocks.block(0) << 1, -1, -1, 1;
+  const double a = 0.7, b = 0.3;
+  blocks.block(0) << a * a, -a * b, -a * b, b * b;
   const double spread = std::is_same_v<T, float> ? 1e-3 : 1e-9;
   const auto near = [&](Index rows) {
-    return basin::Matrix<T>(((spread * basin::test::normal_matrix<double>(rows, 2, rng)).array() + 1000).cast<T>());
+    Dense values = spread * basin::test::normal_matrix<double>(rows, 2, rng);
+    values.col(0).array() += 1000 * b;
+    values.col(1).array() += 1000 * a;
+    return basin::Matrix<T>(values.cast<T>());
   };
   const auto codewords = near(30), vectors = near(64);
   CHECK(assigned<T>(vectors, codewords, blocks) == plain_assign<T>(vectors, codewords, blocks));

@@ -15,13 +15,15 @@ TEST_CASE("Row scales are the norm of a row group", "[codebook][reference]") {
   const auto scales = basin::row_scales<double>(f7.weight, 1);
   REQUIRE(scales.size() == 8);
   CHECK_THAT(scales(0), Catch::Matchers::WithinRel(5.32652, 1e-3));
-  for (Index o = 0; o < 8; ++o) CHECK_THAT(scales(o), Catch::Matchers::WithinRel(f7.weight.row(o).norm() + 1e-9, 1e-15));
+  for (Index o = 0; o < 8; ++o)
+    CHECK_THAT(scales(o), Catch::Matchers::WithinRel(f7.weight.row(o).norm() + 1e-9, 1e-15));
   const auto pairs = basin::row_scales<double>(f7.weight, 2);
   REQUIRE(pairs.size() == 4);
   CHECK_THAT(pairs(1), Catch::Matchers::WithinRel(f7.weight.middleRows(2, 2).norm() + 1e-9, 1e-15));
 }
 
-TEST_CASE("Groups hold their rows one after the other, and come back by multiplication", "[codebook][property]") {
+TEST_CASE("Groups hold their rows one after the other, and come back by multiplication",
+          "[codebook][property]") {
   const basin::test::F7 f7;
   const Index out_group = GENERATE(1, 2, 4);
   const auto scales = basin::row_scales<double>(f7.weight, out_group);
@@ -46,6 +48,7 @@ TEST_CASE("A row of zeros gets the floor and stays zero", "[codebook][property]"
 }
 
 TEST_CASE("Row scales name a group size that does not divide", "[codebook][bad-input]") {
-  CHECK_THROWS_WITH(basin::row_scales<double>(Dense::Ones(7, 2), 2), basin::test::contains_text("2 does not divide 7"));
+  CHECK_THROWS_WITH(basin::row_scales<double>(Dense::Ones(7, 2), 2),
+                    basin::test::contains_text("2 does not divide 7"));
   CHECK_THROWS_AS(basin::row_scales<double>(Dense::Ones(7, 2), 0), basin::ShapeError);
 }

@@ -117,7 +117,8 @@ TEST_CASE("No half-step of exact EM raises F", "[codebook][property]") {
   const auto report = WeightedEm{.max_rounds = 12, .empty = empty, .record_trace = true}.refine<double>(
       c.vectors, c.blocks, weights, clustering);
   REQUIRE(report.trace.size() == static_cast<std::size_t>(2 * report.rounds + 1));
-  for (std::size_t i = 1; i < report.trace.size(); ++i) CHECK(report.trace[i] <= report.trace[i - 1] * (1 + 1e-10));
+  for (std::size_t i = 1; i < report.trace.size(); ++i)
+    CHECK(report.trace[i] <= report.trace[i - 1] * (1 + 1e-10));
   CHECK(report.trace.back() < 0.9 * report.trace.front());
   CHECK_THAT(report.trace.back(), WithinRel(c.objective(clustering, weights), 1e-12));
 }
@@ -216,7 +217,8 @@ TEST_CASE("Under a multiple of the identity EM is Lloyd's k-means", "[codebook][
       ++count[lloyd.codes[static_cast<std::size_t>(n)]];
     }
     for (Index k = 0; k < 7; ++k)
-      if (count[static_cast<std::size_t>(k)] > 0) lloyd.codewords.row(k) = sums.row(k) / count[static_cast<std::size_t>(k)];
+      if (count[static_cast<std::size_t>(k)] > 0)
+        lloyd.codewords.row(k) = sums.row(k) / count[static_cast<std::size_t>(k)];
     for (Index n = 0; n < c.vectors.rows(); ++n) {
       Index nearest;
       (lloyd.codewords.rowwise() - c.vectors.row(n)).rowwise().squaredNorm().minCoeff(&nearest);
@@ -233,12 +235,14 @@ TEST_CASE("Under a multiple of the identity EM is Lloyd's k-means", "[codebook][
 TEST_CASE("EM follows a permutation of its vectors", "[codebook][property]") {
   const Case c(20, 2, 4, 1, 5, 50, 46);
   Case reversed = c;
-  for (Index o = 0; o < 20; ++o) reversed.vectors.middleRows(2 * o, 2) = c.vectors.middleRows(2 * (19 - o), 2);
+  for (Index o = 0; o < 20; ++o)
+    reversed.vectors.middleRows(2 * o, 2) = c.vectors.middleRows(2 * (19 - o), 2);
   basin::assign<double>(reversed.vectors, reversed.start.codewords, reversed.blocks, reversed.start.codes);
   const auto a = c.after({}), b = reversed.after({});
   for (Index o = 0; o < 20; ++o)
     for (Index j = 0; j < 2; ++j)
-      CHECK(a.codes[static_cast<std::size_t>(2 * o + j)] == b.codes[static_cast<std::size_t>(2 * (19 - o) + j)]);
+      CHECK(a.codes[static_cast<std::size_t>(2 * o + j)] ==
+            b.codes[static_cast<std::size_t>(2 * (19 - o) + j)]);
 }
 
 TEST_CASE("Empty clusters stay put or move where they help most", "[codebook][property]") {
@@ -256,7 +260,8 @@ TEST_CASE("Empty clusters stay put or move where they help most", "[codebook][pr
   CHECK(c.objective(seeded) < before);
   CHECK(std::set<Code>(seeded.codes.begin(), seeded.codes.end()).size() == 8);
   // The first codeword to move is on the vector that was served worst.
-  const auto shares = basin::clustering_distances<double>(c.vectors, kept.codewords, kept.codes, c.blocks, {});
+  const auto shares =
+      basin::clustering_distances<double>(c.vectors, kept.codewords, kept.codes, c.blocks, {});
   const auto worst = std::max_element(shares.begin(), shares.end()) - shares.begin();
   CHECK(seeded.codewords.row(3) == c.vectors.row(worst));
 }
@@ -291,8 +296,9 @@ TEST_CASE("EM stops where nothing would change", "[codebook][property]") {
   CHECK(again.codewords == clustering.codewords);
 
   Clustering<double> hasty = c.start;
-  CHECK(WeightedEm{.max_rounds = 1000, .tolerance = 0.5}.refine<double>(c.vectors, c.blocks, {}, hasty).rounds <
-        report.rounds);
+  CHECK(
+      WeightedEm{.max_rounds = 1000, .tolerance = 0.5}.refine<double>(c.vectors, c.blocks, {}, hasty).rounds <
+      report.rounds);
 }
 
 TEST_CASE("EM gives the same bits on any number of threads", "[codebook][property]") {
@@ -326,7 +332,8 @@ TEST_CASE("EM stops on request and names weights that do not fit", "[codebook][b
   std::stop_source source;
   source.request_stop();
   const basin::RunContext stopped{.stop = source.get_token()};
-  CHECK_THROWS_AS(WeightedEm{}.refine<double>(c.vectors, c.blocks, {}, clustering, stopped), basin::Cancelled);
+  CHECK_THROWS_AS(WeightedEm{}.refine<double>(c.vectors, c.blocks, {}, clustering, stopped),
+                  basin::Cancelled);
   const Weights wrong = Weights::Ones(8);
   CHECK_THROWS_WITH(WeightedEm{}.refine<double>(c.vectors, c.blocks, wrong, clustering),
                     basin::test::contains_text("each of 4 rows, got 8"));

@@ -170,6 +170,14 @@ TEST_CASE("OaEm weighs rows by their scale when asked to", "[init][property]") {
   const Weight plain = start(basin::OaEm{}, layer, blocks, scheme);
   const Weight weighted = start(basin::OaEm{.row_weighting = true}, layer, blocks, scheme);
   CHECK(layer.loss(weighted.decode()) < layer.loss(plain.decode()));
+
+  const auto scales = basin::row_scales<double>(made.weight, 1);
+  const Dense groups = basin::normalized_groups<double>(made.weight, scales, 8, 1);
+  const basin::OaEm defaults;
+  auto clustering = defaults.kmeans.cluster(layer, scheme, 0, groups, 0, basin::RunContext{});
+  const basin::Vector<double> weights = scales.cwiseProduct(scales);
+  basin::WeightedEm{.max_rounds = defaults.rounds}.refine<double>(groups, blocks, weights, clustering);
+  CHECK(weighted.codebooks.values() == clustering.codewords);
 }
 
 TEST_CASE("OaEm survives dead inputs, singular Hessians and rows of zeros", "[init][property]") {

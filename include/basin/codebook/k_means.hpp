@@ -39,11 +39,13 @@ struct KMeans {
   template <std::floating_point T>
   [[nodiscard]] Clustering<T> cluster(ConstMatrixRef<T> vectors, const HessianBlocks& blocks, Index size,
                                       SplitMix64 random, const RunContext& context = {}) const {
-    Clustering<T> all{Matrix<T>::Zero(size, vectors.cols()), std::vector<Codes::value_type>(static_cast<std::size_t>(vectors.rows()))};
+    Clustering<T> all{Matrix<T>::Zero(size, vectors.cols()),
+                      std::vector<Codes::value_type>(static_cast<std::size_t>(vectors.rows()))};
     place_codewords<T>(vectors, random, all.codewords);
     const Index in_groups = blocks.num_groups();
     const Index out_groups = vectors.rows() / in_groups;
-    const Index wanted = max_points_per_centroid ? (*max_points_per_centroid * size + in_groups - 1) / in_groups : out_groups;
+    const Index wanted =
+        max_points_per_centroid ? (*max_points_per_centroid * size + in_groups - 1) / in_groups : out_groups;
     const WeightedEm lloyd{.max_rounds = max_iterations, .movement_check_interval = 10};
     if (wanted >= out_groups) {
       assign<T>(vectors, all.codewords, blocks, all.codes, context);
@@ -54,8 +56,10 @@ struct KMeans {
     std::sort(rows.begin(), rows.end());
     Matrix<T> sample(static_cast<Index>(rows.size()) * in_groups, vectors.cols());
     for (std::size_t i = 0; i < rows.size(); ++i)
-      sample.middleRows(static_cast<Index>(i) * in_groups, in_groups) = vectors.middleRows(rows[i] * in_groups, in_groups);
-    Clustering<T> trained{all.codewords, std::vector<Codes::value_type>(static_cast<std::size_t>(sample.rows()))};
+      sample.middleRows(static_cast<Index>(i) * in_groups, in_groups) =
+          vectors.middleRows(rows[i] * in_groups, in_groups);
+    Clustering<T> trained{all.codewords,
+                          std::vector<Codes::value_type>(static_cast<std::size_t>(sample.rows()))};
     assign<T>(sample, trained.codewords, blocks, trained.codes, context);
     lloyd.refine<T>(sample, blocks, {}, trained, context);
     all.codewords = std::move(trained.codewords);
@@ -85,7 +89,8 @@ struct KMeans {
       return;
     }
     const std::vector<Index> chosen = distinct_indices(vectors.rows(), codewords.rows(), random);
-    for (std::size_t k = 0; k < chosen.size(); ++k) codewords.row(static_cast<Index>(k)) = vectors.row(chosen[k]);
+    for (std::size_t k = 0; k < chosen.size(); ++k)
+      codewords.row(static_cast<Index>(k)) = vectors.row(chosen[k]);
   }
 };
 

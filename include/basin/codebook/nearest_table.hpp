@@ -63,7 +63,8 @@ class NearestTable {
     const double exact = (2 * n + 6) * std::numeric_limits<double>::epsilon() / 2 * unit * trace;
     error_at_zero_ = working * largest.constant + exact * largest.squared_norm +
                      (n + 2) * static_cast<double>(std::numeric_limits<T>::min());
-    error_per_norm_ = working * std::sqrt(largest.squared_projection) + 2 * exact * std::sqrt(largest.squared_norm);
+    error_per_norm_ =
+        working * std::sqrt(largest.squared_projection) + 2 * exact * std::sqrt(largest.squared_norm);
     error_per_square_ = exact;
   }
 
@@ -119,7 +120,8 @@ class NearestTable {
 
   /// Twice the largest error of a score of v: two scores further apart than this are in true order.
   [[nodiscard]] double margin(double squared_norm) const noexcept {
-    return 2 * (error_at_zero_ + error_per_norm_ * std::sqrt(squared_norm) + error_per_square_ * squared_norm);
+    return 2 *
+           (error_at_zero_ + error_per_norm_ * std::sqrt(squared_norm) + error_per_square_ * squared_norm);
   }
 
   /// The nearest codeword of v by direct differences, among those whose score is close to the best.
@@ -158,7 +160,8 @@ class NearestTable {
       T* row = values_.data() + k * stride();
       Extent own;
       for (Index p = 0; p < dim(); p += g_) {
-        const Column c = Eigen::Map<const Eigen::Matrix<T, FixedG, 1>>(codewords_ + k * dim() + p, g_).template cast<double>();
+        const Column c = Eigen::Map<const Eigen::Matrix<T, FixedG, 1>>(codewords_ + k * dim() + p, g_)
+                             .template cast<double>();
         const Column h = block.lazyProduct(c);
         own.constant += h.dot(c) / 2;
         own.squared_projection += h.squaredNorm();

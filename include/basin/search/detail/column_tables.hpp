@@ -5,6 +5,7 @@
 #include <basin/search/detail/scan.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -100,7 +101,8 @@ class ColumnTables {
     }
     // Interesting sums lie near the row's least entry, so the steps are finer than the whole range needs
     // and what lies far above saturates.
-    table.step = widest > 0 ? widest / T(255 * 2.5) : T(1);
+    const T step = widest / T(255 * 2.5);
+    table.step = std::isnormal(step) ? step : T(1);
     const T per_step = 1 / table.step;
     for (Index k = 0; k < size; ++k) {
       const T* row = table.cross.data() + k * padded_size_;

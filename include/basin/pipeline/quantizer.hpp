@@ -37,7 +37,7 @@ struct QuantizationResult {
 
 /// The pipeline: start, then update and search in turn until it no longer pays, then store.
 ///
-///     Quantizer quantizer(ConditionalBlocks{}, OaEm{.rounds = 5}, JointBeam{}, LeastSquares{});
+///     Quantizer quantizer(ConditionalBlocks{}, OaEm{}, JointBeam{}, LeastSquares{});
 ///     auto [weight, report] = quantizer.quantize(W, H, Scheme{2, 8, 8});
 ///
 /// Metric decides what the initializer clusters under; search and update minimise the full objective

@@ -8,7 +8,6 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <system_error>
 
 namespace llama {
 inline std::string read_text(const std::string& path) {
@@ -22,9 +21,7 @@ inline std::string read_text(const std::string& path) {
 /// A file that appears when it is committed; made before a long computation, so that a path that
 /// cannot be written is known at once.
 inline basin::AtomicFile create_output(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
-    support::fail(path, ": cannot write: not a regular file");
+  if (std::filesystem::is_directory(path)) support::fail(path, ": cannot write: it is a directory");
   return support::take(basin::AtomicFile::create(path));
 }
 

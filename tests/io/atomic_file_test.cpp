@@ -119,3 +119,11 @@ TEST_CASE("A disk that fills up leaves the old file and no temporary", "[io][bad
   CHECK(folder.num_files() == 1);
 }
 #endif
+
+TEST_CASE("A device is not replaced by a file", "[io][bad-input]") {
+  const auto file = basin::AtomicFile::create("/dev/full");
+  REQUIRE(!file);
+  CHECK(file.error().code == basin::ErrorCode::cannot_write);
+  CHECK(file.error().message.find("/dev/full") != std::string::npos);
+  CHECK(!std::filesystem::is_regular_file("/dev/full"));
+}

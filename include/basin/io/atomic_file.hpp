@@ -31,6 +31,10 @@ class AtomicFile {
  public:
   /// Error: cannot_write, with the path and the system's reason; so too below.
   [[nodiscard]] static Expected<AtomicFile> create(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_other(path, ignored))  // a device, a pipe, a socket
+      return Error{ErrorCode::cannot_write,
+                   concat(path.string(), ": cannot write: not a file, and a rename would replace it")};
     AtomicFile file;
     file.path_ = path;
     constexpr int max_leftovers = 1000;

@@ -22,8 +22,9 @@ namespace {
 
 struct AnyMetric {
   std::variant<basin::ConditionalBlocks, basin::TemperedBlocks, basin::DiagonalBlocks> choice;
-  [[nodiscard]] basin::HessianBlocks blocks(basin::ConstMatrixRef<double> hessian, basin::Index g) const {
-    return std::visit([&](const auto& metric) { return metric.blocks(hessian, g); }, choice);
+  [[nodiscard]] basin::HessianBlocks blocks(basin::ConstMatrixRef<double> hessian, basin::Index g,
+                                            const basin::RunContext& context = {}) const {
+    return std::visit([&](const auto& metric) { return basin::make_blocks(metric, hessian, g, context); }, choice);
   }
 };
 

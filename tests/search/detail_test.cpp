@@ -1,4 +1,5 @@
 #include <basin/search/detail/candidates.hpp>
+#include <basin/search/detail/coarse_scan.hpp>
 #include <basin/search/detail/column_tables.hpp>
 #include <basin/search/detail/row_products.hpp>
 #include <basin/search/detail/scan.hpp>
@@ -69,6 +70,72 @@ TEMPLATE_TEST_CASE("extremes, find_at_most and find_sum_at_most agree with plain
         REQUIRE(detail::find_at_most(x.data(), limit, from, n) == one);
         REQUIRE(detail::find_sum_at_most(x.data(), y.data(), limit, from, n) == two);
       }
+  }
+}
+
+TEST_CASE("lane_mask and list_open_rows find the flags that are set", "[search][reference]") {
+  Rng rng(3);
+  for (const Index n : {Index{64}, Index{128}, Index{320}})
+    for (const double share : {0.0, 0.1, 0.9, 1.0}) {
+      std::vector<std::uint8_t> open(at(n));
+      std::vector<std::uint16_t> want, rows(at(n));
+      for (Index k = 0; k < n; ++k) {
+        open[at(k)] = rng.uniform() < share;
+        if (open[at(k)]) want.push_back(static_cast<std::uint16_t>(k));
+      }
+      rows.resize(at(detail::list_open_rows(open.data(), n, rows.data())));
+      REQUIRE(rows == want);
+      for (Index k = 0; k < 64; ++k) REQUIRE((detail::lane_mask(open.data()) >> k & 1) == open[at(k)]);
+    }
+}
+
+TEMPLATE_TEST_CASE("quantize_down and measure_room round down within a byte", "[search][reference]", float, double) {
+  using T = TestType;
+  Rng rng(4);
+  const Index n = 128;
+  auto x = normals<T>(n, rng), y = normals<T>(n, rng);
+  x[3] = y[5] = std::numeric_limits<T>::infinity();  // padding
+  const T least = *std::min_element(x.begin(), x.end()), per_step = T(50), start = T(1.5), slack = T(0.05);
+  std::vector<std::uint8_t> coarse(at(n)), rooms(at(n)), open(at(n));
+  detail::quantize_down(x.data(), least, per_step, n, coarse.data());
+  detail::measure_room(x.data(), y.data(), start, per_step, slack, n, rooms.data(), open.data());
+  for (Index k = 0; k < n; ++k) {
+    CAPTURE(k);
+    REQUIRE(T(coarse[at(k)]) == std::min(T(255), std::floor((x[at(k)] - least) * per_step)));
+    const T room = (start - x[at(k)] - y[at(k)]) * per_step + slack;
+    REQUIRE(open[at(k)] == (room >= 0));
+    REQUIRE(T(rooms[at(k)]) == std::clamp(std::floor(room), T(0), T(255)));
+  }
+}
+
+TEST_CASE("next_promising finds the same rows as a plain scan", "[search][reference]") {
+  Rng rng(5);
+  for (const Index n : {Index{64}, Index{128}, Index{192}, Index{256}, Index{512}}) {
+    CAPTURE(n);
+    basin::AlignedVector<std::uint8_t> coarse(at(n * n)), second(at(n));
+    for (auto* values : {&coarse, &second})
+      for (std::uint8_t& value : *values) value = static_cast<std::uint8_t>(rng.uniform() * 256);
+    std::vector<std::uint8_t> rooms(at(n));
+    std::vector<std::uint16_t> rows;
+    for (Index k = 0; k < n; ++k) {
+      rooms[at(k)] = static_cast<std::uint8_t>(k % 7 == 0 ? 255 : rng.uniform() * 32);
+      if (k % 3 != 0) rows.push_back(static_cast<std::uint16_t>(k));
+    }
+    const auto count = static_cast<Index>(rows.size());
+    const auto promising = [&](Index row) {
+      for (Index k = 0; k < n; ++k)
+        if (std::min(255, coarse[at(row * n + k)] + second[at(k)]) <= rooms[at(row)]) return true;
+      return false;
+    };
+    Index found = 0;
+    for (Index from = 0; from <= count; ++from) {
+      Index want = from;
+      while (want < count && !promising(rows[at(want)])) ++want;
+      REQUIRE(detail::next_promising(coarse.data(), second.data(), n, rooms.data(), rows.data(), from, count) == want);
+      found += want == from && from < count;
+    }
+    CHECK(found > 0);
+    CHECK(found < count);
   }
 }
 

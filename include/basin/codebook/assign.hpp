@@ -2,6 +2,7 @@
 
 #include <basin/codebook/codes.hpp>
 #include <basin/codebook/nearest_table.hpp>
+#include <basin/core/aligned_vector.hpp>
 #include <basin/core/error.hpp>
 #include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
@@ -38,7 +39,7 @@ void assign_run(const NearestTable<T>& table, const T* vectors, Index stride, In
                 Codes::value_type* codes, Index code_stride) {
   constexpr Index width = NearestTable<T>::tile_width;
   const Index dim = FixedDim > 0 ? FixedDim : table.dim();
-  std::vector<T> tile(static_cast<std::size_t>(dim * width));
+  AlignedVector<T> tile(static_cast<std::size_t>(dim * width));
   T best[width], index[width], unsure[width];
   for (Index begin = 0; begin < count; begin += width) {
     const Index filled = std::min(width, count - begin);

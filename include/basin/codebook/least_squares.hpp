@@ -43,38 +43,38 @@ struct LeastSquares {
     if (layer.weight_energy() <= 0) return;
     Matrix<T> decoded = gather_codewords(weight, weight.codebooks.values(), context);
     Matrix<T> product = times_hessian(decoded, layer.working_hessian(), context);
-    if (update_scales) fit_scales(layer, decoded, product, weight);
+    if (update_scales) fit_scales(layer, decoded, product, weight, context);
     context.check_stop();
 
-    const System<T> system(layer, weight, ridge);
+    const System<T> system(layer, weight, ridge, context);
     if (system.unknowns() <= direct_unknowns)
       system.solve_directly(product, context);
     else
       system.solve_iteratively(product, max_iterations, tolerance, context);
     if (!update_scales) return;
     decoded = gather_codewords(weight, weight.codebooks.values(), context);
-    fit_scales(layer, decoded, product, weight);
+    fit_scales(layer, decoded, product, weight, context);
   }
 
  private:
   /// Best scale of every output group given the decoded rows and their product with H.
   template <class T>
   static void fit_scales(const LayerObjective<T>& layer, const Matrix<T>& decoded, const Matrix<T>& product,
-                         AdditiveWeight<T>& weight) {
+                         AdditiveWeight<T>& weight, const RunContext& context) {
     const Index g_out = weight.scheme().out_group_size;
-    for (Index o = 0; o < weight.num_out_groups(); ++o) {
+    context.executor(weight.num_out_groups(), [&](Index o) {
       const auto rows = [&](const Matrix<T>& x) { return x.middleRows(o * g_out, g_out).template cast<double>(); };
       const double against = rows(layer.weight()).cwiseProduct(rows(product)).sum();
       const double energy = rows(decoded).cwiseProduct(rows(product)).sum();
       const double scale = against / energy;
       if (energy > 0 && scale > 0 && std::isfinite(scale)) weight.scales(o) = static_cast<T>(scale);
-    }
+    });
   }
 
   template <class T>
   class System {
    public:
-    System(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, double ridge)
+    System(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, double ridge, const RunContext& context)
         : layer_(layer),
           weight_(weight),
           g_(weight.scheme().in_group_size),
@@ -83,15 +83,19 @@ struct LeastSquares {
           scale_(weight.scales.template cast<double>()),
           energy_(scale_.cwiseAbs2()) {
       blocks_ = Matrix<double>::Zero(codewords_ * g_, g_);
-      Matrix<double> share(codewords_, 1);
-      for (Index j = 0; j < weight.num_in_groups(); ++j) {
-        share.setZero();
-        for (Index o = 0; o < weight.num_out_groups(); ++o)
+      const Index groups = weight.num_in_groups();
+      Matrix<double> share = Matrix<double>::Zero(codewords_, groups);
+      for (Index o = 0; o < weight.num_out_groups(); ++o)
+        for (Index j = 0; j < groups; ++j)
           for (Index m = 0; m < weight.codes.num_codebooks(); ++m)
-            share(m * weight.codebooks.size() + weight.codes(o, j, m)) += energy_(o);
-        for (Index k = 0; k < codewords_; ++k)
-          if (share(k) != 0) blocks_.middleRows(k * g_, g_) += share(k) * layer.hessian().block(j * g_, j * g_, g_, g_);
-      }
+            share(m * weight.codebooks.size() + weight.codes(o, j, m), j) += energy_(o);
+      for_each_range(context.executor, codewords_, 64, [&](Index begin, Index end) {
+        for (Index j = 0; j < groups; ++j) {
+          const Matrix<double> block = layer.hessian().block(j * g_, j * g_, g_, g_);
+          for (Index k = begin; k < end; ++k)
+            if (share(k, j) != 0) blocks_.middleRows(k * g_, g_) += share(k, j) * block;
+        }
+      });
       double trace = 0;
       for (Index k = 0; k < codewords_; ++k) trace += blocks_.middleRows(k * g_, g_).diagonal().sum();
       // A floor keeps the factors below finite when every block vanishes.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <basin/core/aligned_vector.hpp>
 #include <basin/core/config.hpp>
 #include <basin/core/simd.hpp>
 #include <basin/core/types.hpp>
@@ -194,7 +195,7 @@ class NearestTable {
   Index size_, g_, out_group_size_;
   bool is_zero_ = false;
   double error_at_zero_ = 0, error_per_norm_ = 0, error_per_square_ = 0;
-  std::vector<T> values_;
+  AlignedVector<T> values_;
 };
 
 }  // namespace basin::detail

@@ -5,6 +5,7 @@
 
 #include <Eigen/Cholesky>
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <utility>
@@ -19,6 +20,26 @@ template <class Dense>
       if (!std::isfinite(values(i, j))) return {i, j};
   return {-1, -1};
 }
+
+/// (H + H^T) / 2 and the largest |H - H^T|, by tiles, so that H^T is read along cache lines too.
+struct Symmetrized {
+  Matrix<double> mean;
+  double asymmetry = 0;
+
+  explicit Symmetrized(ConstMatrixRef<double> hessian) : mean(hessian.rows(), hessian.cols()) {
+    constexpr Index tile = 64;
+    const Index n = hessian.rows();
+    for (Index i = 0; i < n; i += tile)
+      for (Index j = i; j < n; j += tile) {
+        const Index rows = std::min(tile, n - i), columns = std::min(tile, n - j);
+        const auto upper = hessian.block(i, j, rows, columns);
+        const Matrix<double> lower = hessian.block(j, i, columns, rows).transpose();
+        asymmetry = std::max(asymmetry, (upper - lower).cwiseAbs().maxCoeff());
+        mean.block(i, j, rows, columns) = 0.5 * (upper + lower);
+        if (i != j) mean.block(j, i, columns, rows) = mean.block(i, j, rows, columns).transpose();
+      }
+  }
+};
 }  // namespace detail
 
 /// @throws ValueError naming the first entry of W that is NaN or infinite.
@@ -44,10 +65,10 @@ void check_finite_weight(ConstMatrixRef<T> weight) {
   if (row >= 0)
     raise<ValueError>("H[", row, ", ", column, "] is not finite; a calibration batch held NaN or infinity");
   const double largest = hessian.size() == 0 ? 0.0 : hessian.cwiseAbs().maxCoeff();
-  const double asymmetry = (hessian - hessian.transpose()).cwiseAbs().maxCoeff();
-  if (asymmetry > 1e-6 * largest)
-    raise<ValueError>("H must be symmetric, but |H - H^T| reaches ", asymmetry, " where |H| reaches ", largest);
-  Matrix<double> symmetric = 0.5 * (hessian + hessian.transpose());
+  detail::Symmetrized symmetrized(hessian);
+  if (symmetrized.asymmetry > 1e-6 * largest)
+    raise<ValueError>("H must be symmetric, but |H - H^T| reaches ", symmetrized.asymmetry, " where |H| reaches ", largest);
+  Matrix<double> symmetric = std::move(symmetrized.mean);
   if (largest > 0) {
     Matrix<double> shifted = symmetric;
     shifted.diagonal().array() += 1e-6 * symmetric.diagonal().cwiseAbs().sum();

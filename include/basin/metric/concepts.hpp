@@ -1,5 +1,6 @@
 #pragma once
 
+#include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
 #include <basin/metric/hessian_blocks.hpp>
 
@@ -16,10 +17,21 @@ concept DistancePolicy = std::floating_point<typename M::value_type> && std::cop
     };
 
 /// Which metric each input group is clustered under, given the layer's Hessian [n_in, n_in] (damped
-/// by nobody) and the group size. Laws: tests/laws/metric_policy_laws.hpp.
+/// by nobody) and the group size. A policy that can use the host's threads takes a RunContext as a third
+/// argument. Laws: tests/laws/metric_policy_laws.hpp.
 template <class P>
 concept MetricPolicy = std::copyable<P> && requires(const P policy, ConstMatrixRef<double> hessian, Index g) {
   { policy.blocks(hessian, g) } -> std::same_as<HessianBlocks>;
 };
+
+/// The blocks of any policy, with `context` for those that can use it.
+template <MetricPolicy P>
+[[nodiscard]] HessianBlocks make_blocks(const P& policy, ConstMatrixRef<double> hessian, Index g,
+                                        const RunContext& context = {}) {
+  if constexpr (requires { { policy.blocks(hessian, g, context) } -> std::same_as<HessianBlocks>; })
+    return policy.blocks(hessian, g, context);
+  else
+    return policy.blocks(hessian, g);
+}
 
 }  // namespace basin

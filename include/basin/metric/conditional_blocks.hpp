@@ -27,7 +27,7 @@ namespace basin {
 struct ConditionalBlocks {
   double lambda = 0.1;
 
-  [[nodiscard]] HessianBlocks blocks(ConstMatrixRef<double> hessian, Index g) const {
+  [[nodiscard]] HessianBlocks blocks(ConstMatrixRef<double> hessian, Index g, const RunContext& context = {}) const {
     const Index n_in = hessian.rows();
     if (n_in < 1 || hessian.cols() != n_in || g < 1)
       raise<ShapeError>("ConditionalBlocks: H must be [n_in, n_in] and the group size at least 1, got [", n_in,
@@ -39,13 +39,13 @@ struct ConditionalBlocks {
 
     // (L L^T)^-1 = X^T X with X = L^-1. A panel of X's columns is zero above its own rows.
     const Index groups_per_panel = std::max<Index>(1, 128 / g);
-    for (Index first = 0; first < blocks.num_groups(); first += groups_per_panel) {
+    for_each_range(context.executor, blocks.num_groups(), groups_per_panel, [&](Index first, Index last) {
       const Index begin = first * g;
-      const Index width = std::min(groups_per_panel * g, n_in - begin);
+      const Index width = std::min(last * g, n_in) - begin;
       const Index height = n_in - begin;
       Eigen::MatrixXd panel = Eigen::MatrixXd::Identity(height, width);
       lower.bottomRightCorner(height, height).triangularView<Eigen::Lower>().solveInPlace(panel);
-      for (Index j = first; j * g < begin + width; ++j) {
+      for (Index j = first; j < last; ++j) {
         const Index real = std::min(g, n_in - j * g);
         const Index offset = j * g - begin;
         const auto columns = panel.block(offset, offset, height - offset, real);
@@ -54,7 +54,7 @@ struct ConditionalBlocks {
             Eigen::LLT<Matrix<double>>(inverse).solve(Matrix<double>::Identity(real, real));
         blocks.block(j).topLeftCorner(real, real) = 0.5 * (block + block.transpose());
       }
-    }
+    });
     return blocks;
   }
 };

@@ -26,7 +26,8 @@ struct OnMetric {
     requires Initializer<Init, T, Codomain>
   [[nodiscard]] auto initialize(const LayerObjective<T>& layer, const HessianBlocks&, const Codomain& codomain,
                                 std::uint64_t seed, const RunContext& context) const {
-    const HessianBlocks blocks = metric.blocks(layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), codomain.in_group_size);
+    const HessianBlocks blocks =
+        make_blocks(metric, layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), codomain.in_group_size, context);
     return init.initialize(layer, blocks, codomain, seed, context);
   }
 };

@@ -110,7 +110,7 @@ class Quantizer {
     const Clock::time_point start = Clock::now();
     context.report({.stage = "init"});
     const HessianBlocks blocks =
-        metric_.blocks(layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), codomain.in_group_size);
+        make_blocks(metric_, layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), codomain.in_group_size, context);
     Weight weight = init_.initialize(layer, blocks, codomain, options_.seed, context);
     report.seconds.init = seconds_since(start);
 

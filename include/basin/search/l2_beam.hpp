@@ -1,5 +1,6 @@
 #pragma once
 
+#include <basin/core/aligned_vector.hpp>
 #include <basin/search/concepts.hpp>
 #include <basin/search/detail/candidates.hpp>
 #include <basin/search/detail/column_tables.hpp>
@@ -116,9 +117,9 @@ class L2GroupSearch {
   const TransposedCodebooks<T>& transposed_;
   int beam_size_;
   Index g_, depth_, real_ = 0;
-  std::vector<T> target_, slope_, counts_;  // [D]; counts: 1 for a real input, 0 for a padded one
-  std::vector<T> energy_;                   // [M, padded K], infinite past K
-  std::vector<T> scores_;                   // [padded K]
+  AlignedVector<T> target_, slope_, counts_;  // [D]; counts: 1 for a real input, 0 for a padded one
+  AlignedVector<T> energy_;                   // [M, padded K], infinite past K
+  AlignedVector<T> scores_;                   // [padded K]
   std::vector<CodeTuple> hypotheses_;
 };
 }  // namespace detail

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <basin/codebook/additive_codebook.hpp>
+#include <basin/core/aligned_vector.hpp>
 #include <basin/core/types.hpp>
+#include <basin/search/detail/coarse_scan.hpp>
 #include <basin/search/detail/scan.hpp>
 
 #include <algorithm>
@@ -36,7 +38,7 @@ class TransposedCodebooks {
 
  private:
   Index padded_size_, depth_;
-  std::vector<T> values_;
+  AlignedVector<T> values_;
 };
 
 /// The cross terms of two codebooks under one Hessian block, and a coarse copy that proves most of
@@ -46,9 +48,9 @@ class TransposedCodebooks {
 ///     floor(k1, k2) = row_min[k1] + step * coarse[k1, k2]  <=  cross[k1, k2]
 template <class T>
 struct PairTable {
-  std::vector<T> cross;              ///< [K, padded K]
-  std::vector<T> row_min;            ///< [padded K]
-  std::vector<std::uint8_t> coarse;  ///< [K, padded K], saturating at 255
+  AlignedVector<T> cross;              ///< [K, padded K]
+  AlignedVector<T> row_min;            ///< [padded K]
+  AlignedVector<std::uint8_t> coarse;  ///< [K, padded K], saturating at 255
   T step = 1;
 };
 
@@ -131,7 +133,7 @@ class ColumnTables {
   const TransposedCodebooks<T>& transposed_;
   Index padded_size_;
   Matrix<T> block_;
-  std::vector<T> energy_, weighted_, zero_;
+  AlignedVector<T> energy_, weighted_, zero_;
 };
 
 }  // namespace basin::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <basin/core/aligned_vector.hpp>
 #include <basin/core/config.hpp>
 #include <basin/core/types.hpp>
 
@@ -44,7 +45,7 @@ template <class T>
 void row_products(const T* left, Index rows, Index left_stride, const T* right, Index right_stride, Index depth,
                   Index columns, T* out, Index out_stride) {
   constexpr Index block = product_columns<T>;
-  std::vector<T> panel(static_cast<std::size_t>(depth * block));
+  AlignedVector<T> panel(static_cast<std::size_t>(depth * block));
   const Index whole = columns / block * block;
   for (Index c = 0; c < whole; c += block) {
     for (Index i = 0; i < depth; ++i) std::copy_n(right + i * right_stride + c, block, panel.data() + i * block);

@@ -6,9 +6,6 @@
 #include <xsimd/xsimd.hpp>
 
 #include <algorithm>
-#include <bit>
-#include <cstdint>
-#include <cstring>
 
 namespace basin::detail {
 /// Tables over codewords are padded to a multiple of this many entries.
@@ -97,62 +94,6 @@ template <class T>
       if (x[k] <= limit) return k;
   }
   return n;
-}
-
-/// coarse[k] = floor((x[k] - origin) * per_step), at most 255, for x[k] >= origin.
-template <class T>
-inline void quantize_down(const T* BASIN_RESTRICT x, T origin, T per_step, Index n,
-                          std::uint8_t* BASIN_RESTRICT coarse) noexcept {
-  for (Index k = 0; k < n; ++k) {
-    const T steps = (x[k] - origin) * per_step;
-    coarse[k] = static_cast<std::uint8_t>(static_cast<std::int32_t>(steps < T(255) ? steps : T(255)));
-  }
-}
-
-/// room[k] = (start - x[k] - y[k]) * per_step + slack, and open[k] = room[k] >= 0.
-template <class T>
-inline void measure_room(const T* BASIN_RESTRICT x, const T* BASIN_RESTRICT y, T start, T per_step, T slack, Index n,
-                         T* BASIN_RESTRICT room, std::uint8_t* BASIN_RESTRICT open) noexcept {
-  for (Index k = 0; k < n; ++k) room[k] = (start - x[k] - y[k]) * per_step + slack;
-  for (Index k = 0; k < n; ++k)
-    open[k] = static_cast<std::uint8_t>(static_cast<std::int32_t>(room[k] >= T(0) ? T(1) : T(0)));
-}
-
-/// Bit i of the result is flags[i], for 64 bytes that are 0 or 1.
-[[nodiscard]] inline std::uint64_t lane_mask(const std::uint8_t* flags) noexcept {
-  std::uint64_t mask = 0;
-  for (int chunk = 0; chunk < 8; ++chunk) {
-    std::uint64_t bytes = 0;
-    if constexpr (std::endian::native == std::endian::little)
-      std::memcpy(&bytes, flags + 8 * chunk, 8);
-    else
-      for (int i = 0; i < 8; ++i) bytes |= std::uint64_t{flags[8 * chunk + i]} << (8 * i);
-    // The product gathers the eight low bits in its top byte.
-    mask |= ((bytes * 0x0102040810204080u) >> 56) << (8 * chunk);
-  }
-  return mask;
-}
-
-/// x + y, at most 255.
-[[nodiscard]] inline xsimd::batch<std::uint8_t> saturating_sum(xsimd::batch<std::uint8_t> x,
-                                                               xsimd::batch<std::uint8_t> y) noexcept {
-#if defined(__AVX512BW__) && XSIMD_VERSION_MAJOR < 9
-  return _mm512_adds_epu8(x, y);  // xsimd 8.1's own does not compile here unless it is optimized
-#else
-  return xsimd::sadd(x, y);
-#endif
-}
-
-/// Whether x[k] + y[k], saturating at 255, is at most `limit` anywhere; n a multiple of scan_padding.
-[[nodiscard]] inline bool any_sum_at_most(const std::uint8_t* x, const std::uint8_t* y, std::uint8_t limit,
-                                          Index n) noexcept {
-  using Batch = xsimd::batch<std::uint8_t>;
-  constexpr Index width = static_cast<Index>(Batch::size);
-  static_assert(scan_padding % width == 0);
-  Batch least = saturating_sum(Batch::load_unaligned(x), Batch::load_unaligned(y));
-  for (Index k = width; k < n; k += width)
-    least = xsimd::min(least, saturating_sum(Batch::load_unaligned(x + k), Batch::load_unaligned(y + k)));
-  return xsimd::any(least <= Batch(limit));
 }
 
 }  // namespace basin::detail

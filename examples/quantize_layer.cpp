@@ -1,13 +1,13 @@
 // Quantizes one linear layer: weight and Hessian from .npy files, codes to an AQLM-layout
 // safetensors file, and a report that says how well and how fast.
 #include "support/console.hpp"
+#include "support/output_file.hpp"
 #include "support/program.hpp"
 #include "support/quantize_options.hpp"
 #include "support/report_json.hpp"
 #include "support/thread_pool.hpp"
 
 #include <basin/io/aqlm.hpp>
-#include <basin/io/atomic_file.hpp>
 #include <basin/io/npy.hpp>
 #include <basin/io/safetensors_writer.hpp>
 #include <basin/pipeline/store.hpp>
@@ -25,12 +25,6 @@ basin::Matrix<T> read_matrix(const std::string& path) {
   if (array.shape.size() != 2)
     support::fail(path, ": must hold a matrix, but has ", array.shape.size(), " dimensions; save a 2-d array");
   return basin::ConstMatrixMap<T>(array.data.data(), array.shape[0], array.shape[1]);
-}
-
-void write_report(const std::string& path, const nlohmann::json& report) {
-  basin::AtomicFile file = support::take(basin::AtomicFile::create(path));
-  support::check(file.write(report.dump(2) + '\n'));
-  support::check(file.commit());
 }
 }  // namespace
 
@@ -51,6 +45,7 @@ int main(int argc, char** argv) {
   return support::run_program(app, argc, argv, [&] {
     const auto quantizer = options.quantizer();
     const basin::Scheme scheme = options.scheme();
+    for (const std::string& path : {out_path, decoded_path, report_path}) support::check_output(path);
     const auto weight = read_matrix<float>(weight_path);
     const auto hessian = read_matrix<double>(hessian_path);
 
@@ -60,7 +55,7 @@ int main(int argc, char** argv) {
     context.progress = [&](const basin::Progress& at) {
       std::string note(at.stage);
       if (at.relative_error >= 0) note += basin::concat(" ", at.step + 1, ", error ", static_cast<float>(at.relative_error));
-      progress.update(at.fraction, note);
+      progress.show(note);
     };
     const auto [quantized, report] = quantizer(weight, hessian, scheme, context);
 
@@ -74,7 +69,7 @@ int main(int argc, char** argv) {
       const std::vector<std::int64_t> shape{decoded.rows(), decoded.cols()};
       support::check(basin::write_npy<float>(decoded_path, shape, std::span(decoded.data(), static_cast<std::size_t>(decoded.size()))));
     }
-    if (!report_path.empty()) write_report(report_path, support::to_json(report));
+    if (!report_path.empty()) support::write_json(report_path, support::to_json(report));
     std::printf("%s  rho %.3g  bits/weight %.4f  relative error %.5f after init, %.5f as stored  (%ld epochs, %.2f s)\n",
                 report.scheme.c_str(), report.rho, report.bits_per_weight.total(), report.relative_error_after_init,
                 report.relative_error, static_cast<long>(report.epochs), report.seconds.total);

@@ -3,8 +3,13 @@
 #include "../support/fail.hpp"
 #include "forward.hpp"
 
+#include <basin/metric/compensated_weight.hpp>
+#include <basin/metric/cross_gram.hpp>
+#include <basin/metric/gram.hpp>
+
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,7 +33,7 @@ inline std::span<const Part> parts_behind(Stage stage) {
 ///     for (Block& block : model.blocks)
 ///       for (Stage stage : all_stages) {
 ///         GramAccumulator gram(...);
-///         calibration.advance(stage, block, [&](MatrixView x) { gram.add(x); });
+///         calibration.advance(stage, block, [&](std::size_t w) { gram.add(calibration.input(w)); });
 ///         for (Part part : parts_behind(stage)) block.parts[part] = quantized(...);
 ///       }
 ///
@@ -36,8 +41,8 @@ inline std::span<const Part> parts_behind(Stage stage) {
 /// Memory    hidden + ffn floats per token.
 class Calibration {
  public:
-  /// What the linear layers of a stage read, [window, n_in]; called once per window, in order.
-  using Hook = std::function<void(MatrixView input)>;
+  /// Called once per window, in order, when its input() is what the linear layers of a stage read.
+  using Hook = std::function<void(std::size_t window)>;
 
   /// Cuts the tokens into whole windows; a remainder is dropped.
   Calibration(const Model& model, const Stages& stages, std::span<const Token> tokens, Index window)
@@ -53,12 +58,14 @@ class Calibration {
   [[nodiscard]] std::size_t num_windows() const noexcept { return windows_.size(); }
 
   void advance(Stage stage, const Block& block, const Hook& hook = {}) {
-    for (Activations& window : windows_) {
+    for (std::size_t w = 0; w < windows_.size(); ++w) {
       cache_.length = 0;  // attention stays inside its window
-      stages_.run(stage, block, window, cache_);
-      if (hook && stage != Stage::finish) hook(window.input);
+      stages_.run(stage, block, windows_[w], cache_);
+      if (hook && stage != Stage::finish) hook(w);
     }
   }
+  /// What the linear layers of the stage read, [window, n_in].
+  [[nodiscard]] const Matrix& input(std::size_t window) const { return windows_.at(window).input; }
   /// The residual stream of one window; after Stage::finish the block's output.
   [[nodiscard]] const Matrix& hidden(std::size_t window) const { return windows_.at(window).hidden; }
 
@@ -66,6 +73,50 @@ class Calibration {
   const Stages& stages_;
   KvCache cache_;
   std::vector<Activations> windows_;
+};
+
+/// What the layers behind one stage are quantized for: the Hessian of their inputs, and weights that
+/// make up for the errors of the layers before them.
+class StageTargets {
+ public:
+  /// @param original  the block as it was; outlives this.
+  StageTargets(Stage stage, const Block& original, basin::Compensation compensation)
+      : stage_(stage), original_(original), compensation_(compensation) {}
+
+  /// The layers' inputs now.
+  void add(MatrixView input, const basin::RunContext& context) {
+    if (!gram_) gram_.emplace(input.cols());
+    gram_->add(input, context);
+  }
+  /// What window w of the original model has in store for the layers, beside what they get now.
+  void compare(const Calibration& reference, const Calibration& now, std::size_t w, const basin::RunContext& context) {
+    Matrix drift = reference.input(w) - now.input(w);
+    if (joins_residual_stream()) {
+      Matrix deficit;
+      original_.parts[parts_behind(stage_).front()].apply(drift, deficit, context.executor);
+      drift = deficit + (reference.hidden(w) - now.hidden(w));
+    }
+    if (!cross_) cross_.emplace(drift.cols(), now.input(w).cols());
+    cross_->add(drift, now.input(w), context);
+  }
+
+  [[nodiscard]] basin::Matrix<double> hessian() const { return gram_->hessian(); }
+  [[nodiscard]] Matrix target(Part part, const basin::Matrix<double>& hessian) const {
+    const Matrix& weight = original_.parts[part].weight();
+    if (!cross_) return weight;
+    const basin::Matrix<double> cross = cross_->mean();
+    return basin::compensated_weight(
+        weight, joins_residual_stream() ? cross : basin::Matrix<double>(weight.cast<double>() * cross), hessian, compensation_);
+  }
+
+ private:
+  [[nodiscard]] bool joins_residual_stream() const noexcept { return stage_ == Stage::attend || stage_ == Stage::activate; }
+
+  Stage stage_;
+  const Block& original_;
+  basin::Compensation compensation_;
+  std::optional<basin::GramAccumulator> gram_;
+  std::optional<basin::CrossGramAccumulator> cross_;
 };
 
 }  // namespace llama

@@ -3,6 +3,7 @@
 #include "perplexity.hpp"
 
 #include "../support/console.hpp"
+#include "../support/output_file.hpp"
 #include "../support/program.hpp"
 #include "../support/thread_pool.hpp"
 #include "load.hpp"
@@ -17,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 int main(int argc, char** argv) {
@@ -32,7 +34,7 @@ int main(int argc, char** argv) {
 
   return support::run_program(app, argc, argv, [&] {
     std::optional<basin::AtomicFile> json;
-    if (!json_path.empty()) json.emplace(llama::create_output(json_path));
+    if (!json_path.empty()) json.emplace(support::create_output(json_path));
     const llama::LoadedModel loaded = llama::load_model(model_path);
     const std::vector<llama::Token> tokens = loaded.tokenizer.encode(llama::read_text(text_path));
     const auto length = static_cast<std::size_t>(context);
@@ -67,7 +69,6 @@ int main(int argc, char** argv) {
                                    {"perplexity", perplexity},
                                    {"nll", nll},
                                    {"seconds", progress.seconds()}};
-    support::check(json->write(result.dump(2) + '\n'));
-    support::check(json->commit());
+    support::write_json(*std::move(json), result);
   });
 }

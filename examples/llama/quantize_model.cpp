@@ -1,6 +1,7 @@
 // Quantizes the linear layers of a Llama-architecture model, block by block. Every layer is
 // calibrated on what the quantized layers before it produce.
 #include "../support/console.hpp"
+#include "../support/output_file.hpp"
 #include "../support/program.hpp"
 #include "../support/quantize_options.hpp"
 #include "../support/report_json.hpp"
@@ -10,8 +11,7 @@
 #include "load.hpp"
 #include "text_file.hpp"
 
-#include <basin/io/atomic_file.hpp>
-#include <basin/metric/gram.hpp>
+#include <basin/metric/compensated_weight.hpp>
 #include <basin/pipeline/store.hpp>
 
 #include <algorithm>
@@ -47,12 +47,6 @@ BlockRange parse_blocks(const std::string& text, Index num_blocks) {
   return range;
 }
 
-void write_json(const std::filesystem::path& path, const nlohmann::json& document) {
-  basin::AtomicFile file = support::take(basin::AtomicFile::create(path));
-  support::check(file.write(document.dump(2) + '\n'));
-  support::check(file.commit());
-}
-
 /// The whole run in one object: what it was asked, how long it took, how well it went.
 struct Summary {
   double calibration_seconds = 0, quantization_seconds = 0;
@@ -75,6 +69,7 @@ struct Summary {
 int main(int argc, char** argv) {
   std::string model_path, text_path, out_path, blocks_text;
   int tokens_wanted = 32768, context_length = 1024, threads = 0;
+  basin::Compensation compensation;
   support::QuantizeOptions options;
   CLI::App app("Quantizes a model's linear layers to 2-3 bits per weight", "quantize_model");
   app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout")->required();
@@ -82,6 +77,9 @@ int main(int argc, char** argv) {
   app.add_option("--tokens", tokens_wanted, "calibration tokens at most (32768)")->check(CLI::Range(2, 1 << 30));
   app.add_option("--context", context_length, "tokens per calibration window (1024)")->check(CLI::Range(2, 1 << 20));
   options.add_to(app);
+  app.add_option("--compensate", compensation.strength, "how far each layer makes up for errors before it, 0 to 1 (1)")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--compensation-damping", compensation.damping, "relative damping of that (0.01)")->check(CLI::Range(0.0, 1e6));
   app.add_option("--blocks", blocks_text, "quantize blocks a to b only, as a-b (all)");
   app.add_option("--threads", threads, "threads; 0 for one per processor (0)")->check(CLI::Range(0, 4096));
   app.add_option("--out", out_path, "directory for the quantized model and one report per layer")->required();
@@ -105,6 +103,8 @@ int main(int argc, char** argv) {
     const basin::RunContext context{.executor = pool};
     const llama::Stages stages(model.config, context_length, pool);
     llama::Calibration calibration(model, stages, tokens, context_length);
+    std::optional<llama::Calibration> reference;  // the original model's own windows
+    if (compensation.strength > 0) reference.emplace(model, stages, tokens, context_length);
     support::ProgressLine progress("quantize");
     const support::Stopwatch watch;
     llama::QuantizedLayers layers;
@@ -112,22 +112,24 @@ int main(int argc, char** argv) {
     const double total = static_cast<double>((range.last + 1) * static_cast<Index>(llama::num_parts));
     for (Index b = 0; b <= range.last; ++b) {
       llama::Block& block = model.blocks[static_cast<std::size_t>(b)];
+      const llama::Block original = block;
       for (const llama::Stage stage : llama::all_stages) {
         const bool quantizes = b >= range.first && !llama::parts_behind(stage).empty();
-        std::optional<basin::GramAccumulator> gram;
-        calibration.advance(stage, block, [&](llama::MatrixView input) {
+        llama::StageTargets targets(stage, original, compensation);
+        if (reference) reference->advance(stage, original);
+        calibration.advance(stage, block, [&](std::size_t window) {
           if (!quantizes) return;
-          if (!gram) gram.emplace(input.cols());
-          gram->add(input, context);
+          targets.add(calibration.input(window), context);
+          if (reference) targets.compare(*reference, calibration, window, context);
         });
         if (!quantizes) continue;
-        const basin::Matrix<double> hessian = gram->hessian();
+        const basin::Matrix<double> hessian = targets.hessian();
         for (const llama::Part part : llama::parts_behind(stage)) {
           const std::string name = llama::part_name(b, part);
-          const auto [weight, report] = quantizer(block.parts[part].weight(), hessian, scheme, context);
+          const auto [weight, report] = quantizer(targets.target(part, hessian), hessian, scheme, context);
           const basin::AdditiveLayer& stored = layers[name] = basin::store(weight);
           block.parts[part] = llama::Linear(stored);
-          write_json(reports / (name + ".json"), support::to_json(report));
+          support::write_json(reports / (name + ".json"), support::to_json(report));
           summary.add(report);
           char note[160];
           std::snprintf(note, sizeof note, "%s  error %.4f after init, %.4f", name.c_str(), report.relative_error_after_init,
@@ -138,14 +140,16 @@ int main(int argc, char** argv) {
     }
     summary.calibration_seconds = watch.seconds() - summary.quantization_seconds;
     llama::write_aqlm_model(folder, model, loaded.tokenizer.vocabulary(), scheme, layers);
-    write_json(folder / "summary.json", {{"layers", summary.layers},
-                                         {"bits_per_weight", summary.bits / summary.weights},
-                                         {"mean_error_after_init", summary.per_layer(summary.after_init)},
-                                         {"mean_error", summary.per_layer(summary.final_error)},
-                                         {"calibration_tokens", calibration.num_windows() * static_cast<std::size_t>(context_length)},
-                                         {"calibration_seconds", summary.calibration_seconds},
-                                         {"quantization_seconds", summary.quantization_seconds},
-                                         {"peak_rss_bytes", support::peak_rss_bytes()}});
+    const nlohmann::json figures = {{"layers", summary.layers},
+                                    {"bits_per_weight", summary.bits / summary.weights},
+                                    {"mean_error_after_init", summary.per_layer(summary.after_init)},
+                                    {"mean_error", summary.per_layer(summary.final_error)},
+                                    {"calibration_tokens", calibration.num_windows() * static_cast<std::size_t>(context_length)},
+                                    {"compensation", compensation.strength},
+                                    {"calibration_seconds", summary.calibration_seconds},
+                                    {"quantization_seconds", summary.quantization_seconds},
+                                    {"peak_rss_bytes", support::peak_rss_bytes()}};
+    support::write_json(folder / "summary.json", figures);
     std::printf("%zu layers at %.3f bits/weight, mean relative error %.4f after init, %.4f as stored; %.0f s quantizing, %.0f s calibrating\n",
                 summary.layers, summary.bits / summary.weights, summary.per_layer(summary.after_init),
                 summary.per_layer(summary.final_error), summary.quantization_seconds, summary.calibration_seconds);

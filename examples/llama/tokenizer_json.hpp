@@ -1,9 +1,8 @@
 #pragma once
 
-#include "../support/fail.hpp"
+#include "../support/output_file.hpp"
 #include "tokenizer.hpp"
 
-#include <basin/io/atomic_file.hpp>
 #include <basin/io/json_text.hpp>
 
 #include <nlohmann/json.hpp>
@@ -39,9 +38,7 @@ inline void write_tokenizer_json(const std::string& path, const Vocabulary& v) {
       {"model", {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", nullptr},
                  {"continuing_subword_prefix", nullptr}, {"end_of_word_suffix", nullptr},
                  {"fuse_unk", false}, {"vocab", std::move(tokens)}, {"merges", std::move(merges)}}}};
-  basin::AtomicFile file = support::take(basin::AtomicFile::create(path));
-  support::check(file.write(document.dump(1) + '\n'));
-  support::check(file.commit());
+  support::write_json(path, document);
 }
 
 /// Reads what write_tokenizer_json writes, and other byte-level BPE tokenizers without a normalizer.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <basin/core/error.hpp>
+
 #include <unistd.h>
 
 #include <chrono>
@@ -29,7 +31,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// One line on stderr that follows a long computation: "label 42 % | note | 0:31, 0:43 left".
+/// One line on stderr that follows a long computation: "label 42 % | note | 0:31, 0:43 left", or
+/// "label | note | 0:31" where nobody knows how much is left.
 /// On a terminal it is rewritten in place; elsewhere (a log) a line appears every ten seconds.
 class ProgressLine {
  public:
@@ -40,10 +43,14 @@ class ProgressLine {
     if (terminal_ && shown_) std::fputc('\n', stderr);
   }
 
+  void show(std::string_view note) {
+    const double now = watch_.seconds();
+    if (now < next_) return;
+    print(basin::concat(label_, " | ", note, " | ", clock_text(now)), now);
+  }
   void update(double fraction, std::string_view note = {}) {
     const double now = watch_.seconds();
     if (now < next_ && fraction < 1) return;
-    next_ = now + (terminal_ ? 0.1 : 10.0);
     char percent[16];
     std::snprintf(percent, sizeof percent, "%3.0f %%", 100 * fraction);
     std::string line = label_ + ' ' + percent;
@@ -51,13 +58,18 @@ class ProgressLine {
     line += " | " + clock_text(now);
     if (fraction > 0 && fraction < 1)
       line += ", " + clock_text(now * (1 - fraction) / fraction) + " left";
-    std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
-    std::fflush(stderr);
-    shown_ = true;
+    print(line, now);
   }
   [[nodiscard]] double seconds() const { return watch_.seconds(); }
 
  private:
+  void print(const std::string& line, double now) {
+    next_ = now + (terminal_ ? 0.1 : 10.0);
+    std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
+    std::fflush(stderr);
+    shown_ = true;
+  }
+
   std::string label_;
   Stopwatch watch_;
   bool terminal_ = isatty(STDERR_FILENO) != 0;

@@ -12,6 +12,7 @@
 #include <basin/search/beam.hpp>
 #include <basin/search/joint_beam.hpp>
 
+#include <cmath>
 #include <utility>
 #include <variant>
 
@@ -61,6 +62,9 @@ using AnyQuantizer = basin::Quantizer<AnyMetric, AnyInitializer, AnySearcher, An
 }  // namespace
 
 LayerQuantizer QuantizeOptions::quantizer() const {
+  const basin::Scheme chosen = scheme();
+  if (std::log2(beam_) > chosen.num_codebooks * chosen.bits_per_code)
+    fail("--beam ", beam_, ": scheme ", scheme_, " has fewer code tuples than that; lower it");
   const basin::OaEm oa_em{.rounds = rounds_,
                           .m_step = m_step_ == "adam" ? basin::MStep::adam : basin::MStep::exact,
                           .row_weighting = m_step_ == "exact",  // the paper's way has none

@@ -45,7 +45,7 @@ class QuantizeOptions {
     app.add_option("--max-epochs", max_epochs_, "epochs at most (" + std::to_string(max_epochs_) + ")")
         ->check(CLI::Range(0, 1000000));
     app.add_option("--tolerance", tolerance_, "stop when an epoch gains less than this fraction (0.01)")->check(CLI::Range(0.0, 0.999));
-    app.add_option("--seed", seed_, "of everything random (0)");
+    app.add_option("--seed", seed_, "of everything random (0)")->check(CLI::NonNegativeNumber);
   }
 
   [[nodiscard]] basin::Scheme scheme() const { return take(basin::parse_scheme(scheme_)); }

@@ -12,7 +12,9 @@
 #include <basin/init/oa_em.hpp>
 #include <basin/kernels.hpp>
 #include <basin/layout/packed_codes.hpp>
+#include <basin/metric/compensated_weight.hpp>
 #include <basin/metric/conditional_blocks.hpp>
+#include <basin/metric/cross_gram.hpp>
 #include <basin/metric/diagonal_blocks.hpp>
 #include <basin/metric/euclidean.hpp>
 #include <basin/metric/euclidean_blocks.hpp>

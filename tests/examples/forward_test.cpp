@@ -192,7 +192,7 @@ TEST_CASE("Calibration sees what a rerun behind the replaced layers would see", 
     Block& block = model.blocks[b];
     for (const Stage stage : all_stages) {
       std::vector<Matrix> inputs;
-      calibration.advance(stage, block, [&](MatrixView x) { inputs.push_back(x); });
+      calibration.advance(stage, block, [&](std::size_t w) { inputs.push_back(calibration.input(w)); });
       CHECK(inputs.size() == (stage == Stage::finish ? 0u : 3u));
       for (std::size_t w = 0; w < inputs.size(); ++w) {  // from the embedding on, as the model is now
         Activations fresh{embed(model, std::span(tokens).subspan(20 * w, 20)), {}};
@@ -215,6 +215,57 @@ TEST_CASE("Calibration sees what a rerun behind the replaced layers would see", 
     }
   }
   CHECK(parts_seen == model.blocks.size() * num_parts);
+}
+
+TEST_CASE("StageTargets bring a damaged model's outputs back to the original's", "[examples][property]") {
+  support::ThreadPool pool(2);
+  const Model original = build_model(tiny_config(), RandomSource{});
+  Model damaged = original;
+  const basin::RunContext context{.executor = pool};
+  const std::vector<Token> tokens = tiny_tokens(4 * 60);
+  const Stages stages(original.config, 60, pool);
+  Calibration reference(original, stages, tokens, 60), now(damaged, stages, tokens, 60);
+  basin::test::Rng rng(6);
+  std::size_t compared = 0;
+  for (std::size_t b = 0; b < damaged.blocks.size(); ++b)
+    for (const Stage stage : all_stages) {
+      Block& block = damaged.blocks[b];
+      StageTargets targets(stage, original.blocks[b], {.strength = 1, .damping = 1e-8});
+      StageTargets plain(stage, original.blocks[b], {});
+      reference.advance(stage, original.blocks[b]);
+      now.advance(stage, block, [&](std::size_t w) {
+        targets.add(now.input(w), context);
+        targets.compare(reference, now, w, context);
+        plain.add(now.input(w), context);
+      });
+      for (const Part part : parts_behind(stage)) {
+        const Matrix& weight = original.blocks[b].parts[part].weight();
+        CHECK(plain.target(part, plain.hessian()) == weight);
+        const Matrix target = targets.target(part, targets.hessian());
+        // What the layer leaves in the model: its output, or the residual stream it joins.
+        const bool joins = part == o_proj || part == down_proj;
+        const auto error = [&](const Matrix& w) {
+          double sum = 0;
+          for (std::size_t i = 0; i < now.num_windows(); ++i) {
+            Matrix lacks = reference.input(i) * weight.transpose() - now.input(i) * w.transpose();
+            if (joins) lacks += reference.hidden(i) - now.hidden(i);
+            sum += lacks.cast<double>().squaredNorm();
+          }
+          return sum;
+        };
+        CAPTURE(b, part);
+        if (b == 0 && stage == Stage::attention_input) {
+          CHECK(target == weight);  // nothing was damaged yet
+        } else {
+          ++compared;
+          CHECK(error(target) < 0.999 * error(weight));
+          for (int i = 0; i < 5; ++i)  // a least-squares fit: any step away is worse
+            CHECK(error(target) < error(target + 1e-2f * basin::test::normal_matrix<float>(weight.rows(), weight.cols(), rng)));
+        }
+        block.parts[part] = Linear(target + 0.1f * basin::test::normal_matrix<float>(weight.rows(), weight.cols(), rng));
+      }
+    }
+  CHECK(compared == damaged.blocks.size() * num_parts - 3);
 }
 
 TEST_CASE("A quantized linear layer decodes by its formula", "[examples][reference]") {

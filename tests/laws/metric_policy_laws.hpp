@@ -5,11 +5,13 @@
 #include <Eigen/Eigenvalues>
 
 #include "support/catch.hpp"
+#include "support/executors.hpp"
 #include "support/random.hpp"
 
 namespace basin::test {
 /// What clustering relies on in a metric per group: the right number of symmetric positive
-/// semidefinite blocks, zero on padded inputs, the same for the same Hessian, and fit for singular ones.
+/// semidefinite blocks, zero on padded inputs, the same for the same Hessian on any executor, and fit for
+/// singular ones.
 template <MetricPolicy P>
 void check_metric_policy_laws(const P& policy) {
   Rng rng(72);
@@ -30,7 +32,8 @@ void check_metric_policy_laws(const P& policy) {
         const HessianBlocks blocks = policy.blocks(hessian, g);
         REQUIRE(blocks.num_groups() == (n_in + g - 1) / g);
         REQUIRE(blocks.group_size() == g);
-        const HessianBlocks again = policy.blocks(hessian, g);
+        Threads threads{3};
+        const HessianBlocks again = make_blocks(policy, hessian, g, {.executor = threads});
         for (Index j = 0; j < blocks.num_groups(); ++j) {
           const Matrix<double> block = blocks.block(j);
           CAPTURE(j);

@@ -12,6 +12,7 @@
 
 #include "laws/metric_policy_laws.hpp"
 #include "support/catch.hpp"
+#include "support/executors.hpp"
 #include "support/fixture.hpp"
 #include "support/random.hpp"
 
@@ -72,6 +73,9 @@ TEST_CASE("ConditionalBlocks are Schur complements of the damped Hessian", "[met
   const Dense inputs = basin::test::normal_matrix<double>(n_in / 2 + 3, n_in, rng);
   const Dense hessian = inputs.transpose() * inputs / static_cast<double>(inputs.rows());
   const auto blocks = basin::ConditionalBlocks{lambda}.blocks(hessian, g);
+  basin::test::Threads threads{2};
+  const auto pooled = basin::ConditionalBlocks{lambda}.blocks(hessian, g, {.executor = threads});
+  for (Index j = 0; j < blocks.num_groups(); ++j) CHECK(pooled.block(j) == blocks.block(j));
   Dense damped = hessian;
   damped.diagonal().array() += basin::relative_damping(hessian, lambda);
   for (const Index j : {Index{0}, (n_in / g) / 2, blocks.num_groups() - 1}) {

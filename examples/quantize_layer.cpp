@@ -67,7 +67,8 @@ int main(int argc, char** argv) {
     if (!decoded_path.empty()) {
       const basin::Matrix<float> decoded = quantized.decode(context).leftCols(weight.cols());
       const std::vector<std::int64_t> shape{decoded.rows(), decoded.cols()};
-      support::check(basin::write_npy<float>(decoded_path, shape, std::span(decoded.data(), static_cast<std::size_t>(decoded.size()))));
+      const std::span<const float> values(decoded.data(), static_cast<std::size_t>(decoded.size()));
+      support::check(basin::write_npy<float>(decoded_path, shape, values));
     }
     if (!report_path.empty()) support::write_json(report_path, support::to_json(report));
     std::printf("%s  rho %.3g  bits/weight %.4f  relative error %.5f after init, %.5f as stored  (%ld epochs, %.2f s)\n",

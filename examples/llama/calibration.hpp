@@ -100,13 +100,13 @@ class StageTargets {
     cross_->add(drift, now.input(w), context);
   }
 
-  [[nodiscard]] basin::Matrix<double> hessian() const { return gram_->hessian(); }
-  [[nodiscard]] Matrix target(Part part, const basin::Matrix<double>& hessian) const {
+  [[nodiscard]] basin::Matrix<double> hessian() const { return gram_.value().hessian(); }
+  [[nodiscard]] Matrix target(Part part, const basin::Matrix<double>& hessian, const basin::RunContext& context) const {
     const Matrix& weight = original_.parts[part].weight();
     if (!cross_) return weight;
     const basin::Matrix<double> cross = cross_->mean();
-    return basin::compensated_weight(
-        weight, joins_residual_stream() ? cross : basin::Matrix<double>(weight.cast<double>() * cross), hessian, compensation_);
+    if (joins_residual_stream()) return basin::compensated_weight(weight, cross, hessian, compensation_, context);
+    return basin::compensated_weight(weight, weight.cast<double>() * cross, hessian, compensation_, context);
   }
 
  private:

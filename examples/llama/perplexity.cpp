@@ -3,6 +3,7 @@
 #include "perplexity.hpp"
 
 #include "../support/console.hpp"
+#include "../support/fail.hpp"
 #include "../support/output_file.hpp"
 #include "../support/program.hpp"
 #include "../support/thread_pool.hpp"

@@ -1,6 +1,7 @@
 // Quantizes the linear layers of a Llama-architecture model, block by block. Every layer is
-// calibrated on what the quantized layers before it produce.
+// calibrated on what the quantized layers before it produce, and makes up for their errors.
 #include "../support/console.hpp"
+#include "../support/fail.hpp"
 #include "../support/output_file.hpp"
 #include "../support/program.hpp"
 #include "../support/quantize_options.hpp"
@@ -104,7 +105,6 @@ int main(int argc, char** argv) {
     const llama::Stages stages(model.config, context_length, pool);
     llama::Calibration calibration(model, stages, tokens, context_length);
     std::optional<llama::Calibration> reference;  // the original model's own windows
-    if (compensation.strength > 0) reference.emplace(model, stages, tokens, context_length);
     support::ProgressLine progress("quantize");
     const support::Stopwatch watch;
     llama::QuantizedLayers layers;
@@ -113,6 +113,7 @@ int main(int argc, char** argv) {
     for (Index b = 0; b <= range.last; ++b) {
       llama::Block& block = model.blocks[static_cast<std::size_t>(b)];
       const llama::Block original = block;
+      if (b == range.first && compensation.strength > 0) reference.emplace(calibration);
       for (const llama::Stage stage : llama::all_stages) {
         const bool quantizes = b >= range.first && !llama::parts_behind(stage).empty();
         llama::StageTargets targets(stage, original, compensation);
@@ -126,7 +127,7 @@ int main(int argc, char** argv) {
         const basin::Matrix<double> hessian = targets.hessian();
         for (const llama::Part part : llama::parts_behind(stage)) {
           const std::string name = llama::part_name(b, part);
-          const auto [weight, report] = quantizer(targets.target(part, hessian), hessian, scheme, context);
+          const auto [weight, report] = quantizer(targets.target(part, hessian, context), hessian, scheme, context);
           const basin::AdditiveLayer& stored = layers[name] = basin::store(weight);
           block.parts[part] = llama::Linear(stored);
           support::write_json(reports / (name + ".json"), support::to_json(report));
@@ -134,7 +135,8 @@ int main(int argc, char** argv) {
           char note[160];
           std::snprintf(note, sizeof note, "%s  error %.4f after init, %.4f", name.c_str(), report.relative_error_after_init,
                         report.relative_error);
-          progress.update(static_cast<double>(b * static_cast<Index>(llama::num_parts) + static_cast<Index>(part) + 1) / total, note);
+          const Index done = b * static_cast<Index>(llama::num_parts) + static_cast<Index>(part) + 1;
+          progress.update(static_cast<double>(done) / total, note);
         }
       }
     }
@@ -150,7 +152,8 @@ int main(int argc, char** argv) {
                                     {"quantization_seconds", summary.quantization_seconds},
                                     {"peak_rss_bytes", support::peak_rss_bytes()}};
     support::write_json(folder / "summary.json", figures);
-    std::printf("%zu layers at %.3f bits/weight, mean relative error %.4f after init, %.4f as stored; %.0f s quantizing, %.0f s calibrating\n",
+    std::printf("%zu layers at %.3f bits/weight, mean relative error %.4f after init, %.4f as stored; "
+                "%.0f s quantizing, %.0f s calibrating\n",
                 summary.layers, summary.bits / summary.weights, summary.per_layer(summary.after_init),
                 summary.per_layer(summary.final_error), summary.quantization_seconds, summary.calibration_seconds);
   });

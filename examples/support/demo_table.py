@@ -48,8 +48,9 @@ def main():
         if i == 0:
             print("  " + "   ".join("-" * width for width in widths))
     print("\n  Bits per weight count codes, codebooks and scales of the quantized layers. Perplexity is on")
-    print("  held-out text. Layer error: tr(dW H dW') / tr(W H W'), mean over the layers. Seconds: wall")
-    print("  clock of the quantization with its calibration.")
+    print("  held-out text. Layer error: tr(dW H dW') / tr(W H W'), mean over the layers; W is the weight a layer")
+    print("  aims at, which makes up for errors before it. Seconds: wall clock of the quantization with its")
+    print("  calibration.")
 
 
 main()

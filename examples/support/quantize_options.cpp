@@ -68,8 +68,8 @@ LayerQuantizer QuantizeOptions::quantizer() const {
   const basin::OaEm oa_em{.rounds = rounds_,
                           .m_step = m_step_ == "adam" ? basin::MStep::adam : basin::MStep::exact,
                           .row_weighting = m_step_ == "exact",  // the paper's way has none
-                          .kmeans = {.max_iterations = kmeans_iterations_.value_or(10)}};
-  const basin::Greedy greedy{.max_iterations = kmeans_iterations_.value_or(100)};
+                          .kmeans = {.max_iterations = kmeans_iterations_.value_or(basin::OaEm{}.kmeans.max_iterations)}};
+  const basin::Greedy greedy{.max_iterations = kmeans_iterations_.value_or(basin::Greedy{}.max_iterations)};
   AnyInitializer init{oa_em};
   if (init_ == "greedy") init.choice = greedy;
   if (init_ == "best_of") init.choice = Race(oa_em, greedy, basin::OnMetric(basin::DiagonalBlocks{}, oa_em));

@@ -5,6 +5,8 @@
 #include <basin/codebook/additive_weight.hpp>
 #include <basin/core/run_context.hpp>
 #include <basin/core/scheme_text.hpp>
+#include <basin/init/greedy.hpp>
+#include <basin/init/oa_em.hpp>
 #include <basin/pipeline/report.hpp>
 
 #include <CLI/CLI.hpp>
@@ -36,7 +38,9 @@ class QuantizeOptions {
     app.add_option("--m-step", m_step_, "of OA-EM: exact, or the paper's adam (" + m_step_ + ")")
         ->check(CLI::IsMember({"exact", "adam"}));
     app.add_option("--rounds", rounds_, "EM rounds (" + std::to_string(rounds_) + ")")->check(CLI::Range(0, 10000));
-    app.add_option("--kmeans-iterations", kmeans_iterations_, "Lloyd iterations at most (10 before EM, 100 for greedy)")
+    app.add_option("--kmeans-iterations", kmeans_iterations_,
+                   basin::concat("Lloyd iterations at most (", basin::OaEm{}.kmeans.max_iterations, " before EM, ",
+                                 basin::Greedy{}.max_iterations, " for greedy)"))
         ->check(CLI::Range(1, 100000));
     app.add_option("--search", search_, "codes of a group together, or one at a time (" + search_ + ")")
         ->check(CLI::IsMember({"joint", "single"}));
@@ -44,7 +48,8 @@ class QuantizeOptions {
     app.add_option("--update", update_, "of codebooks and scales (" + update_ + ")")->check(CLI::IsMember({"exact", "adam"}));
     app.add_option("--max-epochs", max_epochs_, "epochs at most (" + std::to_string(max_epochs_) + ")")
         ->check(CLI::Range(0, 1000000));
-    app.add_option("--tolerance", tolerance_, "stop when an epoch gains less than this fraction (0.01)")->check(CLI::Range(0.0, 0.999));
+    app.add_option("--tolerance", tolerance_, "stop when an epoch gains less than this fraction (0.01)")
+        ->check(CLI::Range(0.0, 0.999));
     app.add_option("--seed", seed_, "of everything random (0)")->check(CLI::NonNegativeNumber);
   }
 
@@ -55,8 +60,9 @@ class QuantizeOptions {
  private:
   std::string scheme_ = "2x8g8", init_ = "oa_em", metric_ = "conditional", m_step_ = "exact", search_ = "joint",
               update_ = "exact";
-  int rounds_ = 10, beam_ = 4;
-  std::optional<int> kmeans_iterations_;
+  basin::Index rounds_ = basin::OaEm{}.rounds;
+  int beam_ = 4;
+  std::optional<basin::Index> kmeans_iterations_;
   basin::Index max_epochs_ = 100;
   double tolerance_ = 0.01;
   std::uint64_t seed_ = 0;

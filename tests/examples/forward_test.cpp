@@ -240,8 +240,8 @@ TEST_CASE("StageTargets bring a damaged model's outputs back to the original's",
       });
       for (const Part part : parts_behind(stage)) {
         const Matrix& weight = original.blocks[b].parts[part].weight();
-        CHECK(plain.target(part, plain.hessian()) == weight);
-        const Matrix target = targets.target(part, targets.hessian());
+        CHECK(plain.target(part, plain.hessian(), context) == weight);
+        const Matrix target = targets.target(part, targets.hessian(), context);
         // What the layer leaves in the model: its output, or the residual stream it joins.
         const bool joins = part == o_proj || part == down_proj;
         const auto error = [&](const Matrix& w) {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "support/catch.hpp"
+#include "support/executors.hpp"
 #include "support/random.hpp"
 
 using basin::compensated_weight;
@@ -70,6 +71,13 @@ TEST_CASE("compensated_weight moves by its strength, less with more damping", "[
   }
 }
 
+TEST_CASE("compensated_weight gives the same bits on any number of threads", "[metric][property]") {
+  const Drifted layer(230, 17);
+  const Weight serial = compensated_weight(layer.weight, layer.deficit, layer.hessian);
+  basin::test::Threads threads{3};
+  CHECK(compensated_weight(layer.weight, layer.deficit, layer.hessian, {}, {.executor = threads}) == serial);
+}
+
 TEST_CASE("Without a deficit or without inputs the weight stays", "[metric][property]") {
   const Drifted layer;
   CHECK(compensated_weight(layer.weight, Dense::Zero(5, 8), layer.hessian) == layer.weight);
@@ -95,4 +103,16 @@ TEST_CASE("compensated_weight names what is wrong", "[metric][bad-input]") {
   Dense indefinite = Dense::Identity(8, 8);
   indefinite(0, 0) = -5;
   CHECK_THROWS_AS(compensated_weight(layer.weight, layer.deficit, indefinite), basin::ValueError);
+  CHECK_THROWS_AS(compensated_weight(layer.weight, layer.deficit, -Dense::Identity(8, 8)), basin::ValueError);
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    Dense hessian = Dense::Identity(8, 8), deficit = layer.deficit;
+    hessian(2, 2) = deficit(1, 4) = bad;
+    CHECK_THROWS_WITH(compensated_weight(layer.weight, layer.deficit, hessian), contains_text("must be finite"));
+    CHECK_THROWS_WITH(compensated_weight(layer.weight, deficit, layer.hessian), contains_text("must be finite"));
+    CHECK_THROWS_AS(basin::damped_cholesky(hessian, 0.1), basin::ValueError);
+    CHECK_THROWS_AS(basin::damped_cholesky(Dense::Identity(8, 8), bad), basin::ValueError);
+    Weight weight = layer.weight;
+    weight(0, 0) = static_cast<float>(bad);
+    CHECK_THROWS_WITH(compensated_weight(weight, layer.deficit, layer.hessian), contains_text("must be finite"));
+  }
 }

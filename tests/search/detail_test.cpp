@@ -1,6 +1,7 @@
 #include <basin/search/detail/candidates.hpp>
 #include <basin/search/detail/coarse_scan.hpp>
 #include <basin/search/detail/column_tables.hpp>
+#include <basin/search/detail/hypothesis_products.hpp>
 #include <basin/search/detail/row_products.hpp>
 #include <basin/search/detail/scan.hpp>
 
@@ -108,6 +109,18 @@ TEMPLATE_TEST_CASE("quantize_down and measure_room round down within a byte", "[
   }
 }
 
+TEST_CASE("measure_room opens everything while the beam is not full", "[search][reference]") {
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> x(64, 1.0f), y(64, 2.0f);
+  x[7] = inf;  // padding stays closed: inf - inf is no room
+  std::vector<std::uint8_t> rooms(64), open(64);
+  detail::measure_room(x.data(), y.data(), inf, 10.0f, 0.05f, 64, rooms.data(), open.data());
+  for (std::size_t k = 0; k < 64; ++k) {
+    REQUIRE(open[k] == (k == 7 ? 0 : 1));
+    if (k != 7) REQUIRE(rooms[k] == 255);
+  }
+}
+
 TEST_CASE("next_promising finds the same rows as a plain scan", "[search][reference]") {
   Rng rng(5);
   for (const Index n : {Index{64}, Index{128}, Index{192}, Index{256}, Index{512}}) {
@@ -192,6 +205,86 @@ TEMPLATE_TEST_CASE("subtract_changes subtracts the listed groups, in place too",
       CHECK(std::abs(static_cast<double>(out[at(c)]) - want) <=
             static_cast<double>(4 * g + 1) * static_cast<double>(std::numeric_limits<T>::epsilon()) * size);
     }
+  }
+}
+
+TEMPLATE_TEST_CASE("HypothesisProducts keeps R H of every hypothesis", "[search][reference]", float, double) {
+  using T = TestType;
+  using Dense = basin::Matrix<double>;
+  struct Hypothesis {
+    Dense residual;   // [g_out, n]
+    Index ancestor;   // when the window opened
+    int slot;
+  };
+  const Index beam = GENERATE(1, 3), g = GENERATE(3, 8), g_out = GENERATE(1, 2), rows = 2;
+  CAPTURE(beam, g, g_out);
+  Rng rng(6);
+  const Index window = std::max<Index>(1, detail::product_columns<T> / g);
+  const Index groups = 2 * window + 1, n = groups * g;  // the last window is cut short
+  const basin::Matrix<T> hessian = basin::test::spd_matrix<T>(n, T(100), rng);
+  const Dense exact = hessian.template cast<double>();
+  detail::HypothesisProducts<T> products(hessian, rows, beam, g, g_out);
+  REQUIRE(products.window_groups() == window);
+
+  std::vector<std::vector<Hypothesis>> all(at(rows));
+  for (Index row = 0; row < rows; ++row) {
+    const Dense residual = basin::test::normal_matrix<double>(g_out, n, rng);
+    all[at(row)] = {{residual, 0, 0}};
+    const Dense product = residual * exact;
+    for (Index i = 0; i < g_out * n; ++i) products.start(row)[i] = static_cast<T>(product.data()[i]);
+  }
+  const auto count = [&](Index row) { return static_cast<Index>(all[at(row)].size()); };
+  for (Index begin = 0; begin < groups; begin += window) {
+    const Index end = std::min(groups, begin + window);
+    products.open(begin, end, count);
+    std::vector<std::vector<Dense>> before(at(rows));
+    for (Index row = 0; row < rows; ++row)
+      for (Index h = 0; h < count(row); ++h) {
+        all[at(row)][at(h)].ancestor = h;
+        all[at(row)][at(h)].slot = static_cast<int>(h);
+        before[at(row)].push_back(all[at(row)][at(h)].residual);
+      }
+    for (Index t = begin; t < end; ++t)
+      for (Index row = 0; row < rows; ++row) {
+        std::vector<Hypothesis>& now = all[at(row)];
+        for (const Hypothesis& hypothesis : now) {
+          const Dense want = hypothesis.residual * exact;
+          const Dense size = hypothesis.residual.cwiseAbs() * exact.cwiseAbs();
+          const T* got = products.at_group(row, hypothesis.slot, t);
+          for (Index p = 0; p < g_out; ++p)
+            for (Index i = 0; i < g; ++i)  // one rounding per term of the product and of every change
+              REQUIRE(std::abs(static_cast<double>(got[p * products.window_columns() + i]) - want(p, t * g + i)) <=
+                      8.0 * static_cast<double>(n) * static_cast<double>(std::numeric_limits<T>::epsilon()) *
+                          size.maxCoeff());
+        }
+        // One child keeps its parent's codes, the others change this group.
+        std::vector<Hypothesis> next;
+        std::vector<bool> taken(at(2 * beam));
+        for (const Hypothesis& hypothesis : now) taken[static_cast<std::size_t>(hypothesis.slot)] = true;
+        for (Index child = 0; child < beam; ++child) {
+          Hypothesis made = now[at(rng.below(static_cast<Index>(now.size())))];
+          if (child > 0 || rng.uniform() < 0.5) {
+            const int slot = static_cast<int>(std::find(taken.begin(), taken.end(), false) - taken.begin());
+            taken[static_cast<std::size_t>(slot)] = true;
+            const auto change = normals<T>(g_out * g, rng);
+            products.branch(row, made.slot, slot, t, change.data());
+            for (Index p = 0; p < g_out; ++p)
+              for (Index i = 0; i < g; ++i) made.residual(p, t * g + i) -= static_cast<double>(change[at(p * g + i)]);
+            made.slot = slot;
+          }
+          next.push_back(made);
+        }
+        now = next;
+      }
+    if (end == groups) continue;
+    products.close(count, [&](Index row, Index h, T* changes) {
+      const Hypothesis& hypothesis = all[at(row)][at(h)];
+      const Dense moved = before[at(row)][at(hypothesis.ancestor)] - hypothesis.residual;
+      for (Index p = 0; p < g_out; ++p)
+        for (Index c = begin * g; c < end * g; ++c)
+          changes[p * products.window_columns() + c - begin * g] = static_cast<T>(moved(p, c));
+      return hypothesis.ancestor;
+    });
   }
 }
 

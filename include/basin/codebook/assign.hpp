@@ -12,7 +12,6 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
-#include <vector>
 
 namespace basin {
 namespace detail {

@@ -84,18 +84,22 @@ struct LeastSquares {
           energy_(scale_.cwiseAbs2()) {
       blocks_ = Matrix<double>::Zero(codewords_ * g_, g_);
       const Index groups = weight.num_in_groups();
-      Matrix<double> share = Matrix<double>::Zero(codewords_, groups);
-      for (Index o = 0; o < weight.num_out_groups(); ++o)
-        for (Index j = 0; j < groups; ++j)
-          for (Index m = 0; m < weight.codes.num_codebooks(); ++m)
-            share(m * weight.codebooks.size() + weight.codes(o, j, m), j) += energy_(o);
-      for_each_range(context.executor, codewords_, 64, [&](Index begin, Index end) {
-        for (Index j = 0; j < groups; ++j) {
-          const Matrix<double> block = layer.hessian().block(j * g_, j * g_, g_, g_);
-          for (Index k = begin; k < end; ++k)
-            if (share(k, j) != 0) blocks_.middleRows(k * g_, g_) += share(k, j) * block;
-        }
-      });
+      constexpr Index step = 64;  // groups at a time, which bounds the memory
+      for (Index first = 0; first < groups; first += step) {
+        const Index count = std::min(step, groups - first);
+        Matrix<double> share = Matrix<double>::Zero(count, codewords_);
+        for (Index o = 0; o < weight.num_out_groups(); ++o)
+          for (Index j = 0; j < count; ++j)
+            for (Index m = 0; m < weight.codes.num_codebooks(); ++m)
+              share(j, m * weight.codebooks.size() + weight.codes(o, first + j, m)) += energy_(o);
+        for_each_range(context.executor, codewords_, 64, [&](Index begin, Index end) {
+          for (Index j = 0; j < count; ++j) {
+            const Matrix<double> block = layer.hessian().block((first + j) * g_, (first + j) * g_, g_, g_);
+            for (Index k = begin; k < end; ++k)
+              if (share(j, k) != 0) blocks_.middleRows(k * g_, g_) += share(j, k) * block;
+          }
+        });
+      }
       double trace = 0;
       for (Index k = 0; k < codewords_; ++k) trace += blocks_.middleRows(k * g_, g_).diagonal().sum();
       // A floor keeps the factors below finite when every block vanishes.
@@ -148,8 +152,8 @@ struct LeastSquares {
       Matrix<T> moved = Matrix<T>::Zero(product.rows(), product.cols());
       for (int i = 0; i < iterations && fit > 0 && residual.norm() > goal; ++i) {
         context.check_stop();
-        const Matrix<T> spread =
-            times_hessian(gather_codewords(weight_, Matrix<T>(direction.template cast<T>()), context), layer_.working_hessian(), context);
+        const Matrix<T> heading = direction.template cast<T>();
+        const Matrix<T> spread = times_hessian(gather_codewords(weight_, heading, context), layer_.working_hessian(), context);
         const Matrix<double> bent = scatter_groups(weight_, spread, energy_, context) + ridge_ * direction;
         const double curvature = direction.cwiseProduct(bent).sum();
         if (!(curvature > 0)) break;

@@ -10,7 +10,6 @@
 #include <concepts>
 #include <cstddef>
 #include <limits>
-#include <vector>
 
 namespace basin::detail {
 /// (v - c) H (v - c)^T summed over the rows of a codeword, by direct differences in double.

@@ -5,7 +5,8 @@
 #include <vector>
 
 namespace basin {
-/// A vector that begins on a cache line, so that whole-register loads from its rows touch one line each.
+/// A vector that begins on a cache line: where rows are multiples of 64 bytes, a register loaded from one
+/// touches one line.
 template <class T>
 using AlignedVector = std::vector<T, xsimd::aligned_allocator<T, 64>>;
 

@@ -26,14 +26,14 @@ namespace basin {
 /// Source    OA-EM, arXiv:2604.08118, there with 3 rounds of MStep::adam on DiagonalBlocks after 100
 ///           iterations of k-means. Ours: the exact M-step, and time moved from k-means to rounds.
 struct OaEm {
-  Index rounds = 10;
+  Index rounds = 20;
   MStep m_step = MStep::exact;
   AdamSteps adam{};
   /// Weigh row o by s[o]^2, its share in the output error; the paper does not.
   bool row_weighting = false;
   EmptyClusters empty = EmptyClusters::keep;
   /// The start. Iterations here matter less than rounds, which see the inputs.
-  Greedy kmeans{.max_iterations = 10};
+  Greedy kmeans{.max_iterations = 20};
 
   /// @throws ShapeError if g_out does not divide n_out or the blocks are not J of [g, g].
   template <std::floating_point T>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <basin/core/error.hpp>
+#include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
 #include <basin/metric/damping.hpp>
 
@@ -23,25 +24,35 @@ struct Compensation {
 /// Shapes    W: [n_out, n_in];  deficit = E^T X / n: [n_out, n_in], see CrossGramAccumulator;
 ///           H: [n_in, n_in].
 /// Cost      one Cholesky of H and n_out n_in^2 multiply-adds, in double.
-/// Errors    ShapeError; ValueError if an option is out of range or H is not positive semidefinite.
+/// Accuracy  bit-identical for every executor. H = 0 leaves W as it is.
+/// Errors    ShapeError; ValueError if something is not finite, an option is out of range or H is not
+///           positive semidefinite.
 /// Source    quantization error propagation, arXiv:2504.09629, for drifted inputs; the residual stream's
 ///           part is this library's.
 [[nodiscard]] inline Matrix<float> compensated_weight(ConstMatrixRef<float> weight, ConstMatrixRef<double> deficit,
-                                                      ConstMatrixRef<double> hessian, const Compensation& options = {}) {
+                                                      ConstMatrixRef<double> hessian, const Compensation& options = {},
+                                                      const RunContext& context = {}) {
   if (deficit.rows() != weight.rows() || deficit.cols() != weight.cols() || hessian.rows() != weight.cols() ||
       hessian.cols() != weight.cols())
-    raise<ShapeError>("compensated_weight: W is [", weight.rows(), ", ", weight.cols(), "], so the deficit must have its shape and H be [",
-                      weight.cols(), ", ", weight.cols(), "], got [", deficit.rows(), ", ", deficit.cols(), "] and [",
-                      hessian.rows(), ", ", hessian.cols(), "]");
+    raise<ShapeError>("compensated_weight: W is [", weight.rows(), ", ", weight.cols(),
+                      "], so the deficit must have its shape and H be [", weight.cols(), ", ", weight.cols(), "], got [",
+                      deficit.rows(), ", ", deficit.cols(), "] and [", hessian.rows(), ", ", hessian.cols(), "]");
+  if (!weight.allFinite() || !deficit.allFinite() || !hessian.allFinite())
+    raise<ValueError>("compensated_weight: W, the deficit and H must be finite");
   if (!(options.strength >= 0) || !(options.strength <= 1))
     raise<ValueError>("compensated_weight: strength must be in [0, 1], got ", options.strength);
   const double damping = relative_damping(hessian, options.damping);
-  if (options.strength == 0 || !(mean_diagonal(hessian) > 0)) return weight;
+  if (options.strength == 0 || hessian.isZero(0)) return weight;
   const Matrix<double> lower = damped_cholesky(hessian, damping).lower;
-  Eigen::MatrixXd change = deficit.transpose();
-  lower.triangularView<Eigen::Lower>().solveInPlace(change);
-  lower.transpose().triangularView<Eigen::Upper>().solveInPlace(change);
-  return (weight.cast<double>() + options.strength * change.transpose()).cast<float>();
+  Matrix<float> compensated(weight.rows(), weight.cols());
+  for_each_range(context.executor, weight.rows(), 96, [&](Index begin, Index end) {
+    Eigen::MatrixXd change = deficit.middleRows(begin, end - begin).transpose();
+    lower.triangularView<Eigen::Lower>().solveInPlace(change);
+    lower.transpose().triangularView<Eigen::Upper>().solveInPlace(change);
+    compensated.middleRows(begin, end - begin) =
+        (weight.middleRows(begin, end - begin).cast<double>() + options.strength * change.transpose()).cast<float>();
+  });
+  return compensated;
 }
 
 }  // namespace basin

@@ -17,8 +17,8 @@ concept DistancePolicy = std::floating_point<typename M::value_type> && std::cop
     };
 
 /// Which metric each input group is clustered under, given the layer's Hessian [n_in, n_in] (damped
-/// by nobody) and the group size. A policy that can use the host's threads takes a RunContext as a third
-/// argument. Laws: tests/laws/metric_policy_laws.hpp.
+/// by nobody) and the group size. A policy that can use the host's threads takes a RunContext as an
+/// optional third argument. Laws: tests/laws/metric_policy_laws.hpp.
 template <class P>
 concept MetricPolicy = std::copyable<P> && requires(const P policy, ConstMatrixRef<double> hessian, Index g) {
   { policy.blocks(hessian, g) } -> std::same_as<HessianBlocks>;

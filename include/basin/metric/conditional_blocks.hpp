@@ -1,5 +1,7 @@
 #pragma once
 
+#include <basin/core/error.hpp>
+#include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
 #include <basin/metric/concepts.hpp>
 #include <basin/metric/damping.hpp>

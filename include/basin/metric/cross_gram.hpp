@@ -13,7 +13,8 @@ namespace basin {
 ///
 /// Shapes    Z: [tokens, n_left], X: [tokens, n_right], one token per row;  C: [n_left, n_right].
 /// Cost      t n_left n_right multiply-adds in double a batch, in tiles that the executor may share out.
-/// Accuracy  products of float inputs are exact, sums are in double. Bit-identical for every executor.
+/// Accuracy  products of float inputs are exact, sums are in double: an entry is within eps |Z|^T |X|.
+///           Bit-identical for every executor.
 class CrossGramAccumulator {
  public:
   /// @throws ShapeError unless both sizes are at least 1.
@@ -58,7 +59,8 @@ class CrossGramAccumulator {
     context.executor(tiles_down * tiles_across, [&](Index task) {
       const Index row = task / tiles_across * tile, column = task % tiles_across * tile;
       const Index height = std::min(tile, n_left() - row), width = std::min(tile, n_right() - column);
-      sum_.block(row, column, height, width).noalias() += left.middleCols(row, height).transpose() * right.middleCols(column, width);
+      sum_.block(row, column, height, width).noalias() +=
+          left.middleCols(row, height).transpose() * right.middleCols(column, width);
     });
   }
 

@@ -7,6 +7,7 @@
 #include <Eigen/Cholesky>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace basin {
@@ -35,10 +36,14 @@ struct DampedCholesky {
 /// Cost      n^3 / 3 multiply-adds a try; one copy of H.
 /// Accuracy  a failed try with damping 0 is followed by 1e-10 * tr(H) / n.
 /// @throws ShapeError if H is not square.
-/// @throws ValueError if H + damping I is not positive definite within that limit.
+/// @throws ValueError if the diagonal or the damping is not finite, or H + damping I is not positive
+///         definite within that limit.
 [[nodiscard]] inline DampedCholesky damped_cholesky(ConstMatrixRef<double> hessian, double damping) {
   if (hessian.rows() != hessian.cols())
     raise<ShapeError>("damped_cholesky: H must be square, got [", hessian.rows(), ", ", hessian.cols(), "]");
+  if (!std::isfinite(damping) || !std::isfinite(mean_diagonal(hessian)))
+    raise<ValueError>("damped_cholesky: the diagonal of H and its damping must be finite; ",
+                      "a calibration batch held NaN or infinity");
   const double yardstick = std::max(0.0, mean_diagonal(hessian));
   const double limit = std::max(damping, yardstick);
   for (;; damping = std::max(10 * damping, 1e-10 * yardstick)) {

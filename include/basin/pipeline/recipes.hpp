@@ -28,7 +28,8 @@ using Aqlm = Quantizer<DiagonalBlocks, Greedy, BeamSearch, AdamUpdate>;
 /// OA-EM as published: Adam in the M-step, blocks of the Hessian's diagonal damped by 1 %.
 using PaperOaEm = Quantizer<DiagonalBlocks, OaEm, BeamSearch, AdamUpdate>;
 [[nodiscard]] inline PaperOaEm paper_oa_em(const QuantizerOptions& options = {}) {
-  return {DiagonalBlocks{}, OaEm{.rounds = 3, .m_step = MStep::adam, .kmeans = {.max_iterations = 100}}, BeamSearch{.beam_size = 4}, AdamUpdate{}, options};
+  return {DiagonalBlocks{}, OaEm{.rounds = 3, .m_step = MStep::adam, .kmeans = {.max_iterations = 100}},
+          BeamSearch{.beam_size = 4}, AdamUpdate{}, options};
 }
 
 }  // namespace basin::recipes

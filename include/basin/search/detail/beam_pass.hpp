@@ -1,6 +1,7 @@
 #pragma once
 
 #include <basin/codebook/additive_weight.hpp>
+#include <basin/core/aligned_vector.hpp>
 #include <basin/metric/layer_objective.hpp>
 #include <basin/search/detail/candidates.hpp>
 #include <basin/search/detail/column_tables.hpp>

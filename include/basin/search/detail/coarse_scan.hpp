@@ -57,7 +57,7 @@ inline void measure_room(const T* BASIN_RESTRICT x, const T* BASIN_RESTRICT y, T
 #endif
 }
 
-/// The rows k < n with open[k] = 1, in order: fills rows[0..count) and returns count; n a multiple of scan_padding.
+/// The rows k < n with open[k] = 1, in order: fills rows[0..count) and returns count; n a multiple of 64.
 [[nodiscard]] inline Index list_open_rows(const std::uint8_t* open, Index n, std::uint16_t* rows) noexcept {
   Index count = 0;
   for (Index block = 0; block < n; block += 64)
@@ -67,13 +67,14 @@ inline void measure_room(const T* BASIN_RESTRICT x, const T* BASIN_RESTRICT y, T
 }
 
 /// Position of the first row in rows[from..count) in which coarse[row, k] + second[k], saturating at 255, is at
-/// most rooms[row] for some k < 64 * Blocks; else count. `second` stays in registers.
+/// most rooms[row] for some k < 64 * Blocks; else count. `coarse` and `second` begin on cache lines.
 template <int Blocks>
 [[nodiscard]] inline Index next_promising(const std::uint8_t* coarse, const std::uint8_t* second,
                                           const std::uint8_t* rooms, const std::uint16_t* rows, Index from,
                                           Index count) noexcept {
   using Batch = xsimd::batch<std::uint8_t>;
   constexpr int width = static_cast<int>(Batch::size), batches = 64 * Blocks / width;
+  static_assert(64 % width == 0, "registers of more than 64 bytes need wider padding of the tables");
   Batch partner[batches];
   for (int b = 0; b < batches; ++b) partner[b] = Batch::load_aligned(second + b * width);
   for (Index i = from; i < count; ++i) {
@@ -86,10 +87,11 @@ template <int Blocks>
   return count;
 }
 
-/// The same for rows of n entries, n a multiple of scan_padding.
+/// The same for rows of n entries, n a multiple of 64.
 [[nodiscard]] inline Index next_promising(const std::uint8_t* coarse, const std::uint8_t* second, Index n,
                                           const std::uint8_t* rooms, const std::uint16_t* rows, Index from,
                                           Index count) noexcept {
+  BASIN_ASSERT(reinterpret_cast<std::uintptr_t>(coarse) % 64 == 0 && reinterpret_cast<std::uintptr_t>(second) % 64 == 0);
   if (n == 64) return next_promising<1>(coarse, second, rooms, rows, from, count);
   if (n == 128) return next_promising<2>(coarse, second, rooms, rows, from, count);
   if (n == 256) return next_promising<4>(coarse, second, rooms, rows, from, count);

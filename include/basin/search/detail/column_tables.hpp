@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <vector>
 
 namespace basin::detail {
 /// Codes that a search step chooses together: one, or a pair of codebooks.
@@ -109,7 +108,7 @@ class ColumnTables {
     for (Index k = 0; k < size; ++k) {
       const T* row = table.cross.data() + k * padded_size_;
       std::uint8_t* coarse = table.coarse.data() + k * padded_size_;
-      quantize_down(row, table.row_min[static_cast<std::size_t>(k)], per_step, padded_size_, coarse);
+      quantize_down(row, table.row_min[static_cast<std::size_t>(k)], per_step, size, coarse);
     }
   }
 

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <vector>
 
 namespace basin::detail {
 /// Columns that one kernel call keeps in registers.

@@ -2,6 +2,7 @@
 
 #include <basin/core/error.hpp>
 #include <basin/core/random.hpp>
+#include <basin/core/run_context.hpp>
 #include <basin/core/scheme_text.hpp>
 #include <basin/search/detail/beam_pass.hpp>
 #include <basin/search/order.hpp>

@@ -72,7 +72,10 @@ LayerQuantizer QuantizeOptions::quantizer() const {
   const basin::Greedy greedy{.max_iterations = kmeans_iterations_.value_or(basin::Greedy{}.max_iterations)};
   AnyInitializer init{oa_em};
   if (init_ == "greedy") init.choice = greedy;
-  if (init_ == "best_of") init.choice = Race(oa_em, greedy, basin::OnMetric(basin::DiagonalBlocks{}, oa_em));
+  if (init_ == "best_of") {
+    const basin::Greedy quick{.max_iterations = kmeans_iterations_.value_or(oa_em.kmeans.max_iterations)};
+    init.choice = Race(oa_em, quick, basin::OnMetric(basin::DiagonalBlocks{}, oa_em));
+  }
   AnyMetric metric{basin::ConditionalBlocks{}};
   if (metric_ == "tempered") metric.choice = basin::TemperedBlocks{};
   if (metric_ == "diagonal") metric.choice = basin::DiagonalBlocks{};

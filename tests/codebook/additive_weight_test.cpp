@@ -47,6 +47,19 @@ TEMPLATE_TEST_CASE("A weight decodes to scaled sums of codewords", "[codebook][r
   CHECK(weight.decode({.executor = threads}) == decoded);
 }
 
+TEST_CASE("A sample of a weight decodes to its rows", "[codebook][reference]") {
+  const Index out_group = GENERATE(1, 2), stride = GENERATE(1, 3, 50);
+  const basin::Scheme scheme{2, 3, 4, static_cast<int>(out_group)};
+  const auto weight = random_weight<double>(16, 18, scheme, 13);
+  const auto sample = weight.sample(stride);
+  CHECK(sample.n_in == 18);
+  CHECK(sample.n_out == (16 + stride - 1) / stride * out_group);
+  const basin::Matrix<double> all = weight.decode(), decoded = sample.decode();
+  REQUIRE(decoded.rows() == sample.n_out);
+  for (Index o = 0; o < sample.num_out_groups(); ++o)
+    CHECK(decoded.middleRows(o * out_group, out_group) == all.middleRows(o * stride * out_group, out_group));
+}
+
 TEST_CASE("A weight counts its stored bits", "[codebook][reference]") {
   const basin::Scheme scheme{2, 8, 8, 1};
   const auto weight = random_weight<float>(16, 64, scheme, 12);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "support/catch.hpp"
 #include "support/executors.hpp"
@@ -57,6 +58,24 @@ TEST_CASE("LayerObjective gives the same bits on any number of threads", "[metri
     basin::test::Threads threads{count};
     CHECK(layer.row_losses(decoded, {.executor = threads}) == want);
   }
+}
+
+TEST_CASE("A sample of a layer is the objective of its rows", "[metric][reference]") {
+  basin::test::Rng rng(60);
+  const auto made = basin::test::synthetic_layer(14, 10, rng);  // padded to 12 columns
+  const LayerObjective<double> layer(made.weight, made.hessian, 4);
+  const Index stride = GENERATE(1, 2, 3, 20), block = GENERATE(1, 2);
+  CAPTURE(stride, block);
+  std::vector<Index> rows;
+  for (Index b = 0; b < 14 / block; b += stride)
+    for (Index p = 0; p < block; ++p) rows.push_back(b * block + p);
+  Dense picked(static_cast<Index>(rows.size()), 10);
+  for (std::size_t i = 0; i < rows.size(); ++i) picked.row(static_cast<Index>(i)) = made.weight.row(rows[i]);
+  const LayerObjective<double> want(picked, made.hessian, 4), got = layer.sample(stride, block);
+  CHECK(got.weight() == want.weight());
+  CHECK(got.hessian() == want.hessian());
+  CHECK((got.weight_product() - want.weight_product()).norm() <= 1e-14 * want.weight_product().norm());
+  CHECK_THAT(got.weight_energy(), WithinRel(want.weight_energy(), 1e-13));
 }
 
 TEST_CASE("LayerObjective has a relative error where the energy vanishes", "[metric][property]") {

@@ -3,9 +3,11 @@
 #include <basin/codebook/additive_codebook.hpp>
 #include <basin/codebook/codes.hpp>
 #include <basin/core/bits_per_weight.hpp>
+#include <basin/core/config.hpp>
 #include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
 
+#include <algorithm>
 #include <concepts>
 
 namespace basin {
@@ -63,6 +65,18 @@ struct AdditiveWeight {
       }
     });
     return decoded;
+  }
+  /// Every stride-th output group, from the first on.
+  [[nodiscard]] AdditiveWeight sample(Index stride) const {
+    BASIN_ASSERT(stride >= 1);
+    const Index groups = (num_out_groups() + stride - 1) / stride;
+    AdditiveWeight sampled{groups * scheme().out_group_size, n_in, codebooks,
+                           Codes(groups, num_in_groups(), codes.num_codebooks()), Vector<T>(groups)};
+    for (Index o = 0; o < groups; ++o) {
+      std::copy_n(codes.row(o * stride), num_in_groups() * codes.num_codebooks(), sampled.codes.row(o));
+      sampled.scales(o) = scales(o * stride);
+    }
+    return sampled;
   }
   [[nodiscard]] BitsPerWeight stored_bits() const noexcept { return bits_per_weight(scheme(), n_out, n_in); }
 };

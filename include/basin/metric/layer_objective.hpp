@@ -1,5 +1,6 @@
 #pragma once
 
+#include <basin/core/config.hpp>
 #include <basin/core/error.hpp>
 #include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
@@ -70,6 +71,25 @@ class LayerObjective {
   [[nodiscard]] const Matrix<T>& weight_product() const noexcept { return weight_product_; }
   /// tr(W H W^T), the loss of quantizing everything to zero.
   [[nodiscard]] double weight_energy() const noexcept { return weight_energy_; }
+
+  /// The objective of every stride-th block of `block_rows` output rows, from the first block on.
+  /// Precondition: block_rows divides n_out.
+  [[nodiscard]] LayerObjective sample(Index stride, Index block_rows = 1) const {
+    BASIN_ASSERT(stride >= 1 && block_rows >= 1 && n_out() % block_rows == 0);
+    const Index blocks = (n_out() / block_rows + stride - 1) / stride;
+    LayerObjective sampled = *this;
+    for (Index b = 0; b < blocks; ++b) {
+      sampled.weight_.middleRows(b * block_rows, block_rows) = weight_.middleRows(b * stride * block_rows, block_rows);
+      sampled.weight_product_.middleRows(b * block_rows, block_rows) =
+          weight_product_.middleRows(b * stride * block_rows, block_rows);
+    }
+    sampled.weight_.conservativeResize(blocks * block_rows, Eigen::NoChange);
+    sampled.weight_product_.conservativeResize(blocks * block_rows, Eigen::NoChange);
+    sampled.weight_energy_ = sampled.weight_.template cast<double>()
+                                 .cwiseProduct(sampled.weight_product_.template cast<double>())
+                                 .sum();
+    return sampled;
+  }
 
   /// r_o H r_o^T for every row of R = W - What, shape [n_out]; What: [n_out, padded_in].
   [[nodiscard]] Vector<double> row_losses(const Matrix<T>& decoded, const RunContext& context = {}) const {

@@ -1,6 +1,7 @@
 #include <basin/metric/check_hessian.hpp>  // first: proves the header stands alone
 
 #include <limits>
+#include <utility>
 
 #include "support/catch.hpp"
 #include "support/fixture.hpp"
@@ -19,6 +20,22 @@ TEST_CASE("checked_hessian averages rounding asymmetry away", "[metric][referenc
   CHECK((got - f7.hessian).cwiseAbs().maxCoeff() <= 1e-7);
   CHECK(checked_hessian(Dense::Zero(3, 3)) == Dense::Zero(3, 3));
   CHECK(checked_hessian(got) == got);
+}
+
+TEST_CASE("checked_hessian sees every tile of a large H", "[metric][reference]") {
+  basin::test::Rng rng(58);
+  const Index n = 150;  // two tiles and a part
+  const Dense h = basin::test::spd_matrix<double>(n, 10, rng);
+  const double largest = h.cwiseAbs().maxCoeff();
+  for (const auto [row, column] : {std::pair<Index, Index>{3, 5}, {70, 2}, {10, 149}, {149, 90}, {140, 141}}) {
+    CAPTURE(row, column);
+    Dense rounded = h;
+    rounded(row, column) += 1e-7 * largest;
+    const Dense want = 0.5 * (rounded + rounded.transpose());
+    CHECK(checked_hessian(rounded) == want);
+    rounded(row, column) += 1e-5 * largest;
+    CHECK_THROWS_WITH(checked_hessian(rounded), basin::test::contains_text("must be symmetric"));
+  }
 }
 
 TEST_CASE("checked_hessian accepts what float files hold of a singular Hessian", "[metric][property]") {

@@ -27,7 +27,7 @@ TEST_CASE("checked_hessian sees every tile of a large H", "[metric][reference]")
   const Index n = 150;  // two tiles and a part
   const Dense h = basin::test::spd_matrix<double>(n, 10, rng);
   const double largest = h.cwiseAbs().maxCoeff();
-  for (const auto [row, column] : {std::pair<Index, Index>{3, 5}, {70, 2}, {10, 149}, {149, 90}, {140, 141}}) {
+  for (const auto& [row, column] : {std::pair<Index, Index>{3, 5}, {70, 2}, {10, 149}, {149, 90}, {140, 141}}) {
     CAPTURE(row, column);
     Dense rounded = h;
     rounded(row, column) += 1e-7 * largest;

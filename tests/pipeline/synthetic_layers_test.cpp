@@ -36,8 +36,9 @@ Start mean_errors(const Init& init, const Search& search, const Update& update, 
   }
   return mean;
 }
-const basin::OaEm exact{.rounds = 3};
-const basin::OaEm adam{.rounds = 3, .m_step = basin::MStep::adam};
+// From the same k-means as greedy, as in the paper: what differs is the EM.
+const basin::OaEm exact{.rounds = 3, .kmeans = {}};
+const basin::OaEm adam{.rounds = 3, .m_step = basin::MStep::adam, .kmeans = {}};
 }  // namespace
 
 TEST_CASE("Output-aware starts keep their lead through a beam pass", "[pipeline][property]") {
@@ -62,11 +63,9 @@ TEST_CASE("Output-aware starts keep their lead through a beam pass", "[pipeline]
 TEST_CASE("The better start is still seen after least squares and search in turn", "[pipeline][property]") {
   const basin::BeamSearch search{.beam_size = 4};
   const Start greedy = mean_errors(basin::Greedy{}, search, basin::LeastSquares{}, 48, 6, 8);
-  const Start paper = mean_errors(adam, search, basin::LeastSquares{}, 48, 6, 8);
   const Start ours = mean_errors(exact, search, basin::LeastSquares{}, 48, 6, 8);
-  CAPTURE(greedy.later, paper.later, ours.later);
+  CAPTURE(greedy.later, ours.later);
   CHECK(ours.later < greedy.later);
-  CHECK(paper.later < greedy.later);
   CHECK(ours.later < 0.6 * ours.after_init);
 }
 

@@ -2,5 +2,7 @@
 
 /// The online half: decoding inside somebody else's engine. No Eigen, no allocation, no throw.
 
+#include <basin/kernels/dispatch.hpp>
 #include <basin/kernels/lut_dequantize.hpp>
 #include <basin/kernels/lut_matvec.hpp>
+#include <basin/layout/pack_layer.hpp>

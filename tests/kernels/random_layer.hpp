@@ -2,11 +2,14 @@
 
 #include <basin/core/half.hpp>
 #include <basin/core/random.hpp>
-#include <basin/layout/additive_view.hpp>
+#include <basin/layout/additive_layer.hpp>
+#include <basin/layout/pack_layer.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "support/aligned.hpp"
 
 namespace basin::test {
 /// Random codes, codewords in (-1, 1) and scales in [0, 1).
@@ -22,6 +25,26 @@ namespace basin::test {
   for (std::ptrdiff_t o = 0; o < layer.num_out_groups(); ++o)
     layer.scales.push_back(float_to_half(static_cast<float>(random.uniform())));
   return layer;
+}
+
+/// A layer and its packed bytes.
+struct PackedRandomLayer {
+  PackedRandomLayer(const Scheme& scheme, std::ptrdiff_t n_out, std::ptrdiff_t n_in, std::uint64_t seed)
+      : PackedRandomLayer(random_layer(scheme, n_out, n_in, seed)) {}
+  explicit PackedRandomLayer(AdditiveLayer from)
+      : stored(std::move(from)), memory(packed_layer_bytes(stored.scheme, stored.n_out, stored.n_in)),
+        packed(pack_layer(view(stored), memory.span()).layer) {}
+
+  AdditiveLayer stored;
+  AlignedBytes memory;
+  PackedLayer packed;
+};
+
+[[nodiscard]] inline std::vector<float> normal_inputs(std::ptrdiff_t count, std::uint64_t seed) {
+  SplitMix64 random(seed);
+  std::vector<float> x;
+  for (std::ptrdiff_t i = 0; i < count; ++i) x.push_back(static_cast<float>(random.normal()));
+  return x;
 }
 
 /// What, [n_out, n_in], straight from the formula in double.

@@ -1,4 +1,5 @@
 #include <basin/layout/additive_view.hpp>  // first: proves the header stands alone
+#include <basin/layout/additive_layer.hpp>
 
 #include "support/catch.hpp"
 

@@ -35,6 +35,8 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define BASIN_ALWAYS_INLINE inline __attribute__((always_inline))
+#define BASIN_LAMBDA_INLINE __attribute__((always_inline))
 #else
 #define BASIN_ALWAYS_INLINE inline
+#define BASIN_LAMBDA_INLINE
 #endif

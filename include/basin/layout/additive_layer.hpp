@@ -1,6 +1,7 @@
 #pragma once
 
 #include <basin/core/scheme.hpp>
+#include <basin/layout/additive_view.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -24,5 +25,9 @@ struct AdditiveLayer {
   [[nodiscard]] std::ptrdiff_t num_out_groups() const noexcept { return n_out / scheme.out_group_size; }
   [[nodiscard]] std::ptrdiff_t num_in_groups() const noexcept { return scheme.num_in_groups(n_in); }
 };
+
+[[nodiscard]] inline AdditiveView view(const AdditiveLayer& layer) noexcept {
+  return {layer.scheme, layer.n_out, layer.n_in, layer.codes.data(), layer.codebooks.data(), layer.scales.data()};
+}
 
 }  // namespace basin

@@ -2,52 +2,208 @@
 
 #include <basin/core/config.hpp>
 #include <basin/core/half.hpp>
-#include <basin/layout/additive_view.hpp>
+#include <basin/kernels/concepts.hpp>
+#include <basin/kernels/detail/lut_step.hpp>
+#include <basin/kernels/detail/lut_workspace.hpp>
+#include <basin/kernels/lut_dequantize.hpp>
+#include <basin/kernels/lut_matvec.hpp>
+#include <basin/layout/packed_layer.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
-namespace basin::kernels::arch_scalar {
+/// Plain loops for any CPU: what every other path is measured against.
+namespace basin::kernels {
+namespace arch_scalar {
 
-/// One row of What, [n_in].
-static BASIN_ALWAYS_INLINE void dequantize_row(const AdditiveView& layer, std::ptrdiff_t row, float* out) noexcept {
-  const std::ptrdiff_t g = layer.scheme.in_group_size, g_out = layer.scheme.out_group_size;
-  const std::ptrdiff_t size = layer.scheme.codebook_size(), groups = layer.scheme.num_in_groups(layer.n_in);
+/// b-bit code number `index` of a row packed by pack_bits.
+static BASIN_ALWAYS_INLINE std::ptrdiff_t unpack_code(const std::uint8_t* row, std::ptrdiff_t index, int bits) noexcept {
+  const std::ptrdiff_t bit = index * bits, last = (bit + bits - 1) / 8;
+  std::uint32_t window = 0;
+  for (std::ptrdiff_t byte = last; byte >= bit / 8; --byte) window = window << 8 | row[byte];
+  return static_cast<std::ptrdiff_t>(window >> bit % 8 & ((1u << bits) - 1));
+}
+
+/// z[o, j, m].
+static BASIN_ALWAYS_INLINE std::ptrdiff_t code_at(const PackedLayer& layer, std::ptrdiff_t o, std::ptrdiff_t j,
+                                                  std::ptrdiff_t m) noexcept {
   const std::ptrdiff_t codebooks = layer.scheme.num_codebooks;
-  const std::ptrdiff_t o = row / g_out, p = row % g_out;
-  const float scale = half_to_float(layer.scales[o]);
-  for (std::ptrdiff_t j = 0; j < groups; ++j)
-    for (std::ptrdiff_t i = 0; i < g && j * g + i < layer.n_in; ++i) {
-      float sum = 0;
-      for (std::ptrdiff_t m = 0; m < codebooks; ++m) {
-        const std::ptrdiff_t code = layer.codes[(o * groups + j) * codebooks + m];
-        sum += half_to_float(layer.codebooks[((m * size + code) * g_out + p) * g + i]);
-      }
-      out[j * g + i] = scale * sum;
-    }
+  if (layer.family == CodeFamily::rows)
+    return unpack_code(layer.codes + o * layer.row_bytes, j * codebooks + m, layer.scheme.bits_per_code);
+  const std::ptrdiff_t first = o / PackedLayer::rows_per_block * PackedLayer::rows_per_block;
+  const std::ptrdiff_t block = j / PackedLayer::groups_per_block;
+  return tile_code(tile_codes(layer, block, first), rows_in_block(layer, first), o - first,
+                   (j - block * PackedLayer::groups_per_block) * codebooks + m, layer.scheme.bits_per_code);
 }
 
-/// Inner products of every input group with every codeword: [J, M, K].
-static BASIN_ALWAYS_INLINE void build_lut(const AdditiveView& layer, const float* x, float* table) noexcept {
-  const std::ptrdiff_t g = layer.scheme.in_group_size, size = layer.scheme.codebook_size();
-  const std::ptrdiff_t codewords = layer.scheme.num_codebooks * size;
-  for (std::ptrdiff_t j = 0; j < layer.scheme.num_in_groups(layer.n_in); ++j)
-    for (std::ptrdiff_t k = 0; k < codewords; ++k) {
-      float sum = 0;
-      for (std::ptrdiff_t i = 0; i < g && j * g + i < layer.n_in; ++i)
-        sum += x[j * g + i] * half_to_float(layer.codebooks[k * g + i]);
-      table[j * codewords + k] = sum;
-    }
+/// C[m][code][p, i].
+static BASIN_ALWAYS_INLINE float codeword_at(const PackedLayer& layer, std::ptrdiff_t m, std::ptrdiff_t code, std::ptrdiff_t p,
+                                             std::ptrdiff_t i) noexcept {
+  const std::ptrdiff_t g = layer.scheme.in_group_size, row = (m << layer.scheme.bits_per_code) + code;
+  if (layer.family == CodeFamily::planes) return layer.codebooks[row * g + i];
+  return half_to_float(layer.half_codebooks[(row * layer.scheme.out_group_size + p) * g + i]);
 }
 
-static BASIN_ALWAYS_INLINE float matvec_row(const AdditiveView& layer, const float* table, std::ptrdiff_t row) noexcept {
-  const std::ptrdiff_t size = layer.scheme.codebook_size(), codebooks = layer.scheme.num_codebooks;
-  const std::ptrdiff_t groups = layer.scheme.num_in_groups(layer.n_in);
-  const std::uint16_t* codes = layer.codes + row * groups * codebooks;
+static BASIN_ALWAYS_INLINE float weight_at(const PackedLayer& layer, std::ptrdiff_t row, std::ptrdiff_t input) noexcept {
+  const std::ptrdiff_t g = layer.scheme.in_group_size, g_out = layer.scheme.out_group_size;
+  const std::ptrdiff_t o = row / g_out, j = input / g;
   float sum = 0;
-  for (std::ptrdiff_t j = 0; j < groups; ++j)
-    for (std::ptrdiff_t m = 0; m < codebooks; ++m, ++codes) sum += table[(j * codebooks + m) * size + *codes];
-  return half_to_float(layer.scales[row]) * sum;
+  for (std::ptrdiff_t m = 0; m < layer.scheme.num_codebooks; ++m)
+    sum += codeword_at(layer, m, code_at(layer, o, j, m), row % g_out, input % g);
+  return layer.scales[o] * sum;
 }
 
-}  // namespace basin::kernels::arch_scalar
+/// To nearest, ties to even; NaN stays NaN.
+template <class Out>
+[[nodiscard]] static BASIN_ALWAYS_INLINE Out round_to(float value) noexcept {
+  if constexpr (sizeof(Out) == sizeof(float)) {
+    return value;
+  } else if constexpr (std::is_same_v<Out, half>) {
+    return static_cast<half>(float_to_half(value));
+  } else {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<Out>(bits >> 16 | 0x40u);
+    return static_cast<Out>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+  }
+}
+
+/// Entry k of table (j, m): one rounding per multiply-add, as on the other paths.
+static inline float table_entry(const PackedLayer& layer, const float* x, std::ptrdiff_t j, std::ptrdiff_t m, std::ptrdiff_t k) noexcept {
+  const std::ptrdiff_t g = layer.scheme.in_group_size;
+  const std::ptrdiff_t inputs = layer.n_in - j * g < g ? layer.n_in - j * g : g;
+  float sum = x[j * g] * codeword_at(layer, m, k, 0, 0);
+  for (std::ptrdiff_t i = 1; i < inputs; ++i) sum = std::fma(x[j * g + i], codeword_at(layer, m, k, 0, i), sum);
+  return sum;
+}
+
+}  // namespace arch_scalar
+
+template <>
+struct LutDequantize<scalar> {
+  template <class Out>
+  static void run(const PackedLayer& layer, std::ptrdiff_t first_row, std::ptrdiff_t last_row, std::ptrdiff_t first_input,
+                  std::ptrdiff_t last_input, Out* out, std::ptrdiff_t stride) noexcept {
+    for (std::ptrdiff_t row = first_row; row < last_row; ++row, out += stride)
+      for (std::ptrdiff_t i = first_input; i < last_input; ++i)
+        out[i - first_input] = arch_scalar::round_to<Out>(arch_scalar::weight_at(layer, row, i));
+  }
+};
+
+template <class Precision>
+struct LutMatvec<scalar, Precision> {
+  [[nodiscard]] static std::size_t workspace_size(const PackedLayer& layer, int batch) noexcept {
+    BASIN_ASSERT(batch >= 1 && batch <= 8);
+    if (layer.family == CodeFamily::rows) return static_cast<std::size_t>(batch * layer.n_in) * sizeof(float);
+    return static_cast<std::size_t>(batch * detail::lut_workspace<Precision>(layer).vector_bytes);
+  }
+
+  static void build_tables(const PackedLayer& layer, const float* x, std::ptrdiff_t x_stride, int batch, std::ptrdiff_t first_block,
+                           std::ptrdiff_t last_block, void* workspace) noexcept {
+    constexpr std::ptrdiff_t per_block = PackedLayer::groups_per_block;
+    for (int v = 0; v < batch; ++v, x += x_stride) {
+      if (layer.family == CodeFamily::rows) {
+        float* copy = static_cast<float*>(workspace) + v * layer.n_in;
+        const std::ptrdiff_t inputs = per_block * layer.scheme.in_group_size;
+        for (std::ptrdiff_t i = first_block * inputs; i < layer.n_in && i < last_block * inputs; ++i) copy[i] = x[i];
+        continue;
+      }
+      const detail::LutWorkspace at = detail::lut_workspace<Precision>(layer);
+      const detail::LutQuantizer<scalar, Precision> quantizer(layer, x);
+      for (std::ptrdiff_t block = first_block; block < last_block; ++block) {
+        std::uint8_t* out = static_cast<std::uint8_t*>(workspace) + v * at.vector_bytes + block * at.block_bytes;
+        build_block(layer, x, block, quantizer, at, out);
+      }
+    }
+  }
+
+  static void run(const PackedLayer& layer, const void* workspace, int batch, std::ptrdiff_t first_row, std::ptrdiff_t last_row,
+                  float* y, std::ptrdiff_t y_stride) noexcept {
+    for (int v = 0; v < batch; ++v, y += y_stride)
+      for (std::ptrdiff_t row = first_row; row < last_row; ++row)
+        y[row - first_row] = layer.family == CodeFamily::rows ? multiply_row(layer, static_cast<const float*>(workspace) + v * layer.n_in, row)
+                                                              : look_up_row(layer, static_cast<const std::uint8_t*>(workspace), v, row);
+  }
+
+ private:
+  static void build_block(const PackedLayer& layer, const float* x, std::ptrdiff_t block, const detail::LutQuantizer<scalar, Precision>& quantizer,
+                          const detail::LutWorkspace& at, std::uint8_t* out) noexcept {
+    const std::ptrdiff_t codebooks = layer.scheme.num_codebooks, size = layer.scheme.codebook_size();
+    detail::LutBlockHeader header{quantizer.step, 0};
+    float entries[256];
+    for (std::ptrdiff_t q = 0; q < groups_in_block(layer, block) * codebooks; ++q) {
+      float largest = 0;
+      for (std::ptrdiff_t k = 0; k < size; ++k) {
+        entries[k] = arch_scalar::table_entry(layer, x, block * PackedLayer::groups_per_block + q / codebooks, q % codebooks, k);
+        if (std::fabs(entries[k]) > largest) largest = std::fabs(entries[k]);
+      }
+      std::uint8_t* table = out + at.tables + q * at.table_bytes;
+      if constexpr (detail::entry_bytes<Precision> == 4) {
+        for (std::ptrdiff_t k = 0; k < size; ++k) reinterpret_cast<float*>(table)[k] = entries[k];
+      } else {
+        const std::int32_t multiplier = quantizer.multiplier(largest);
+        header.bias += 128 * multiplier;
+        for (int i = 0; i < 4; ++i)
+          reinterpret_cast<std::int32_t*>(out + at.multipliers)[4 * q + i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(multiplier) << (8 * i));
+        const float inverse = quantizer.inverse_step(multiplier);
+        for (std::ptrdiff_t k = 0; k < size; ++k) {
+          const auto entry = static_cast<std::int32_t>(std::nearbyint(std::fmin(std::fmax(entries[k] * inverse, -quantizer.limit), quantizer.limit)));
+          if constexpr (detail::entry_bytes<Precision> == 1) {
+            table[k] = static_cast<std::uint8_t>(entry + 128);
+          } else {
+            table[k] = static_cast<std::uint8_t>((entry + 32768) & 255);
+            table[size + k] = static_cast<std::uint8_t>((entry + 32768) >> 8);
+          }
+        }
+      }
+    }
+    *reinterpret_cast<detail::LutBlockHeader*>(out) = header;
+  }
+
+  static float look_up_row(const PackedLayer& layer, const std::uint8_t* workspace, int v, std::ptrdiff_t row) noexcept {
+    const detail::LutWorkspace at = detail::lut_workspace<Precision>(layer);
+    const std::ptrdiff_t codebooks = layer.scheme.num_codebooks, size = layer.scheme.codebook_size();
+    const std::ptrdiff_t first = row / PackedLayer::rows_per_block * PackedLayer::rows_per_block;
+    float sum = 0, step = 0;
+    std::int32_t low = 0, high = 0;
+    for (std::ptrdiff_t block = 0; block < num_input_blocks(layer); ++block) {
+      const std::uint8_t* in = workspace + v * at.vector_bytes + block * at.block_bytes;
+      const auto* header = reinterpret_cast<const detail::LutBlockHeader*>(in);
+      const auto* multipliers = reinterpret_cast<const std::int32_t*>(in + at.multipliers);
+      const std::uint8_t* tile = tile_codes(layer, block, first);
+      step = header->step;
+      for (std::ptrdiff_t q = 0; q < groups_in_block(layer, block) * codebooks; ++q) {
+        const int code = tile_code(tile, rows_in_block(layer, first), row - first, q, layer.scheme.bits_per_code);
+        const std::uint8_t* table = in + at.tables + q * at.table_bytes;
+        if constexpr (detail::entry_bytes<Precision> == 4) {
+          sum += reinterpret_cast<const float*>(table)[code];
+        } else {
+          low += multipliers[4 * q] * table[code];
+          if constexpr (detail::entry_bytes<Precision> == 2) high += multipliers[4 * q] * table[size + code];
+        }
+      }
+      if constexpr (detail::entry_bytes<Precision> == 1) low -= header->bias;
+      else high -= header->bias;
+    }
+    if constexpr (detail::entry_bytes<Precision> == 4) return layer.scales[row] * sum;
+    if constexpr (detail::entry_bytes<Precision> == 1) return layer.scales[row] * (step * static_cast<float>(low));
+    return layer.scales[row] * (step * (static_cast<float>(high) * 256.0f + static_cast<float>(low)));
+  }
+
+  static float multiply_row(const PackedLayer& layer, const float* x, std::ptrdiff_t row) noexcept {
+    const std::ptrdiff_t g = layer.scheme.in_group_size, g_out = layer.scheme.out_group_size;
+    float total = 0;
+    for (std::ptrdiff_t j = 0; j < layer.num_in_groups; ++j)
+      for (std::ptrdiff_t m = 0; m < layer.scheme.num_codebooks; ++m) {
+        const std::ptrdiff_t code = arch_scalar::code_at(layer, row / g_out, j, m);
+        for (std::ptrdiff_t i = 0; i < g && j * g + i < layer.n_in; ++i)
+          total += x[j * g + i] * arch_scalar::codeword_at(layer, m, code, row % g_out, i);
+      }
+    return layer.scales[row / g_out] * total;
+  }
+};
+
+}  // namespace basin::kernels

@@ -1,0 +1,246 @@
+#pragma once
+
+#include <basin/core/config.hpp>
+#include <basin/kernels/concepts.hpp>
+#include <basin/kernels/detail/decode_matvec.hpp>
+#include <basin/kernels/detail/lut_step.hpp>
+#include <basin/kernels/detail/lut_workspace.hpp>
+#include <basin/kernels/detail/simd.hpp>
+#include <basin/layout/packed_layer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace basin::kernels::detail {
+/// T[k] = sum_i x[i] C[i][k] for K = Size, one rounding per multiply-add; returns the largest magnitude.
+template <class Arch, int Size>
+[[nodiscard]] BASIN_ALWAYS_INLINE float build_entries(const float* x, std::ptrdiff_t inputs, const float* transposed,
+                                                      float* entries) noexcept {
+  using S = Simd<Arch>;
+  using Floats = typename S::Floats;
+  constexpr int vectors = Size / S::floats, unroll = vectors < S::build_vectors ? vectors : S::build_vectors;
+  Floats largest = S::broadcast(0);
+  for (int k = 0; k < Size; k += unroll * S::floats) {
+    Floats sum[unroll];
+    for (int u = 0; u < unroll; ++u) sum[u] = S::multiply(S::broadcast(x[0]), S::load(transposed + k + u * S::floats));
+    for (std::ptrdiff_t i = 1; i < inputs; ++i)
+      for (int u = 0; u < unroll; ++u)
+        sum[u] = S::multiply_add(S::broadcast(x[i]), S::load(transposed + i * Size + k + u * S::floats), sum[u]);
+    for (int u = 0; u < unroll; ++u) {
+      largest = S::max_magnitude(largest, sum[u]);
+      S::store(entries + k + u * S::floats, sum[u]);
+    }
+  }
+  return S::largest_lane(largest);
+}
+
+/// Visits the codes of `Strips` vectors of rows in order, two codes at a time:
+/// pair(strip, codes, q, codes, q + 1), and single(strip, codes, q) for a last one.
+template <class Arch, int Bits, int Strips, class Pair, class Single>
+BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t rows, std::ptrdiff_t num_codes, Pair pair,
+                                     Single single) noexcept {
+  using S = Simd<Arch>;
+  using Bytes = typename S::Bytes;
+  constexpr std::ptrdiff_t ahead = 4096;
+  std::ptrdiff_t q = 0;
+  if constexpr (Bits == 4) {
+    for (; q + 1 < num_codes; q += 2, column += rows)
+      for (int s = 0; s < Strips; ++s) {
+        const std::uint8_t* strip = column + s * S::lanes;
+        __builtin_prefetch(strip + ahead);
+        const Bytes codes = S::load_bytes(strip);
+        pair(s, S::low_half(codes), q, S::high_half(codes), q + 1);
+      }
+  } else if constexpr (Bits == 6) {
+    for (; q + 3 < num_codes; q += 4, column += 3 * rows)
+      for (int s = 0; s < Strips; ++s) {
+        const std::uint8_t* strip = column + s * S::lanes;
+        for (int i = 0; i < 3; ++i) __builtin_prefetch(strip + i * rows + ahead);
+        const Bytes a = S::load_bytes(strip), b = S::load_bytes(strip + rows), c = S::load_bytes(strip + 2 * rows);
+        pair(s, S::low_six(a), q, S::low_six(b), q + 1);
+        pair(s, S::low_six(c), q + 2, S::top_bits(a, b, c), q + 3);
+      }
+  }
+  if constexpr (Bits != 4)
+    for (; q + 1 < num_codes; q += 2, column += 2 * rows)
+      for (int s = 0; s < Strips; ++s) {
+        const std::uint8_t* strip = column + s * S::lanes;
+        __builtin_prefetch(strip + ahead);
+        __builtin_prefetch(strip + rows + ahead);
+        pair(s, S::load_bytes(strip), q, S::load_bytes(strip + rows), q + 1);
+      }
+  if (q < num_codes)
+    for (int s = 0; s < Strips; ++s) {
+      const Bytes codes = S::load_bytes(column + s * S::lanes);
+      if constexpr (Bits == 4) single(s, S::low_half(codes), q);
+      else single(s, codes, q);
+    }
+}
+
+/// Adds the integer look-ups of `Strips` vectors of rows to their sums, [planes][rows] in Sums' order.
+template <class Arch, int Planes, int Bits, int Strips>
+BASIN_ALWAYS_INLINE void accumulate_strips(const std::uint8_t* column, std::ptrdiff_t rows, std::ptrdiff_t num_codes,
+                                           const std::uint8_t* tables, const std::int32_t* multipliers, std::int32_t* sums) noexcept {
+  using S = Simd<Arch>;
+  using Bytes = typename S::Bytes;
+  constexpr int size = 1 << Bits;
+  typename S::Sums sum[Planes][Strips];
+  for (int p = 0; p < Planes; ++p)
+    for (int s = 0; s < Strips; ++s) sum[p][s] = S::load_sums(sums + p * rows + s * S::lanes);
+  const auto look_up = [&](Bytes codes, std::ptrdiff_t q, int plane) BASIN_LAMBDA_INLINE {
+    return S::template lookup<size>(S::template load_table<size>(tables + (q * Planes + plane) * size), codes);
+  };
+  visit_codes<Arch, Bits, Strips>(
+      column, rows, num_codes,
+      [&](int s, Bytes a, std::ptrdiff_t qa, Bytes b, std::ptrdiff_t qb) BASIN_LAMBDA_INLINE {
+        for (int p = 0; p < Planes; ++p)
+          S::accumulate(sum[p][s], look_up(a, qa, p), multipliers + 4 * qa, look_up(b, qb, p), multipliers + 4 * qb);
+      },
+      [&](int s, Bytes a, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+        for (int p = 0; p < Planes; ++p) S::accumulate(sum[p][s], look_up(a, q, p), multipliers + 4 * q);
+      });
+  for (int p = 0; p < Planes; ++p)
+    for (int s = 0; s < Strips; ++s) S::store_sums(sums + p * rows + s * S::lanes, sum[p][s]);
+}
+
+/// LutMatvec on an instruction set with vectors.
+template <class Arch, class Precision>
+struct SimdLutMatvec {
+  using S = Simd<Arch>;
+  static constexpr bool is_exact = entry_bytes<Precision> == 4;
+  static constexpr int planes = is_exact ? 1 : entry_bytes<Precision>;
+
+  [[nodiscard]] static std::size_t workspace_size(const PackedLayer& layer, int batch) noexcept {
+    BASIN_ASSERT(batch >= 1 && batch <= 8);
+    if (layer.family == CodeFamily::rows) return DecodeMatvec<Arch>::workspace_size(layer, batch);
+    return static_cast<std::size_t>(batch * lut_workspace<Precision>(layer).vector_bytes);
+  }
+
+  static void build_tables(const PackedLayer& layer, const float* x, std::ptrdiff_t x_stride, int batch, std::ptrdiff_t first_block,
+                           std::ptrdiff_t last_block, void* workspace) noexcept {
+    if (layer.family == CodeFamily::rows)
+      return DecodeMatvec<Arch>::prepare(layer, x, x_stride, batch, first_block, last_block, workspace);
+    const LutWorkspace at = lut_workspace<Precision>(layer);
+    for (int v = 0; v < batch; ++v, x += x_stride) {
+      const LutQuantizer<Arch, Precision> quantizer(layer, x);
+      for (std::ptrdiff_t block = first_block; block < last_block; ++block) {
+        std::uint8_t* out = static_cast<std::uint8_t*>(workspace) + v * at.vector_bytes + block * at.block_bytes;
+        if (layer.scheme.bits_per_code == 8) build_block<8>(layer, x, block, quantizer, at, out);
+        else if (layer.scheme.bits_per_code == 6) build_block<6>(layer, x, block, quantizer, at, out);
+        else build_block<4>(layer, x, block, quantizer, at, out);
+      }
+    }
+  }
+
+  static void run(const PackedLayer& layer, const void* workspace, int batch, std::ptrdiff_t first_row, std::ptrdiff_t last_row,
+                  float* y, std::ptrdiff_t y_stride) noexcept {
+    if (layer.family == CodeFamily::rows) return DecodeMatvec<Arch>::run(layer, workspace, batch, first_row, last_row, y, y_stride);
+    const auto* tables = static_cast<const std::uint8_t*>(workspace);
+    if (layer.scheme.bits_per_code == 8) run_bits<8>(layer, tables, batch, first_row, last_row, y, y_stride);
+    else if (layer.scheme.bits_per_code == 6) run_bits<6>(layer, tables, batch, first_row, last_row, y, y_stride);
+    else run_bits<4>(layer, tables, batch, first_row, last_row, y, y_stride);
+  }
+
+ private:
+  template <int Bits>
+  static void build_block(const PackedLayer& layer, const float* x, std::ptrdiff_t block, const LutQuantizer<Arch, Precision>& quantizer,
+                          const LutWorkspace& at, std::uint8_t* out) noexcept {
+    constexpr int size = 1 << Bits;
+    const std::ptrdiff_t codebooks = layer.scheme.num_codebooks;
+    const std::ptrdiff_t g = layer.scheme.in_group_size;
+    LutBlockHeader header{quantizer.step, 0};
+    alignas(64) float entries[size];
+    std::ptrdiff_t q = 0;
+    for (std::ptrdiff_t j = block * PackedLayer::groups_per_block, last = j + groups_in_block(layer, block); j < last; ++j)
+      for (std::ptrdiff_t m = 0; m < codebooks; ++m, ++q) {
+        const std::ptrdiff_t inputs = layer.n_in - j * g < g ? layer.n_in - j * g : g;
+        const float* transposed = layer.transposed_codebooks + m * g * size;
+        std::uint8_t* table = out + at.tables + q * at.table_bytes;
+        const float largest = build_entries<Arch, size>(x + j * g, inputs, transposed, entries);
+        if constexpr (is_exact) {
+          S::template pack_exact<size>(entries, table);
+        } else {
+          const std::int32_t multiplier = quantizer.multiplier(largest);
+          header.bias += 128 * multiplier;
+          auto* multipliers = reinterpret_cast<std::int32_t*>(out + at.multipliers) + 4 * q;
+          for (int i = 0; i < 4; ++i) multipliers[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(multiplier) << (8 * i));
+          S::template quantize<planes, size>(entries, quantizer.inverse_step(multiplier), table);
+        }
+      }
+    *reinterpret_cast<LutBlockHeader*>(out) = header;
+  }
+
+  template <int Bits>
+  static void run_bits(const PackedLayer& layer, const std::uint8_t* tables, int batch, std::ptrdiff_t first_row,
+                       std::ptrdiff_t last_row, float* y, std::ptrdiff_t y_stride) noexcept {
+    constexpr std::ptrdiff_t per_block = PackedLayer::rows_per_block;
+    const LutWorkspace at = lut_workspace<Precision>(layer);
+    const std::ptrdiff_t in_flight = rows_in_flight<Precision>(batch);
+    alignas(64) std::int32_t sums[32768 / 4];
+    for (std::ptrdiff_t begin = first_row / per_block * per_block; begin < last_row; begin += in_flight) {
+      const std::ptrdiff_t end = begin + in_flight < last_row ? begin + in_flight : last_row;
+      const std::ptrdiff_t vector_sums = (end - begin + per_block - 1) / per_block * per_block * planes;
+      __builtin_memset(sums, 0, static_cast<std::size_t>(batch * vector_sums) * sizeof(std::int32_t));
+      for (std::ptrdiff_t block = 0; block < num_input_blocks(layer); ++block)
+        for (std::ptrdiff_t row = begin; row < end; row += per_block)
+          for (int v = 0; v < batch; ++v)
+            add_tile<Bits>(layer, block, row, tables + v * at.vector_bytes + block * at.block_bytes, at,
+                           sums + v * vector_sums + (row - begin) * planes);
+      for (int v = 0; v < batch; ++v)
+        for (std::ptrdiff_t row = begin; row < end; row += per_block)
+          store_rows(layer, tables + v * at.vector_bytes, at, sums + v * vector_sums + (row - begin) * planes, row, first_row, last_row,
+                     y + v * y_stride);
+    }
+  }
+
+  template <int Bits>
+  static BASIN_ALWAYS_INLINE void add_tile(const PackedLayer& layer, std::ptrdiff_t block, std::ptrdiff_t row, const std::uint8_t* in,
+                                           const LutWorkspace& at, std::int32_t* sums) noexcept {
+    const std::ptrdiff_t rows = rows_in_block(layer, row), num_codes = groups_in_block(layer, block) * layer.scheme.num_codebooks;
+    const std::uint8_t* tile = tile_codes(layer, block, row);
+    const std::uint8_t* tables = in + at.tables;
+    if constexpr (is_exact) {
+      S::template add_exact<Bits>(tile, rows, num_codes, tables, reinterpret_cast<float*>(sums));
+    } else {
+      const auto* multipliers = reinterpret_cast<const std::int32_t*>(in + at.multipliers);
+      constexpr int strips = S::template strips<planes>;
+      std::ptrdiff_t first = 0;
+      for (; first + strips * S::lanes <= rows; first += strips * S::lanes)
+        accumulate_strips<Arch, planes, Bits, strips>(tile + first, rows, num_codes, tables, multipliers, sums + first);
+      if constexpr (strips * S::lanes > PackedLayer::row_granule)
+        if (first < rows) accumulate_strips<Arch, planes, Bits, 1>(tile + first, rows, num_codes, tables, multipliers, sums + first);
+    }
+  }
+
+  static BASIN_ALWAYS_INLINE void store_rows(const PackedLayer& layer, const std::uint8_t* in, const LutWorkspace& at,
+                                             const std::int32_t* sums, std::ptrdiff_t row, std::ptrdiff_t first_row,
+                                             std::ptrdiff_t last_row, float* y) noexcept {
+    const std::ptrdiff_t rows = rows_in_block(layer, row);
+    alignas(64) float values[PackedLayer::rows_per_block];
+    float step = 1;
+    if constexpr (is_exact) {
+      for (std::ptrdiff_t r = 0; r < rows; r += S::lanes) S::exact_rows(reinterpret_cast<const float*>(sums) + r, values + r);
+    } else {
+      std::int32_t bias = 0;
+      for (std::ptrdiff_t block = 0; block < num_input_blocks(layer); ++block) {
+        const auto* header = reinterpret_cast<const LutBlockHeader*>(in + block * at.block_bytes);
+        step = header->step;
+        bias = static_cast<std::int32_t>(static_cast<std::uint32_t>(bias) + static_cast<std::uint32_t>(header->bias));
+      }
+      for (std::ptrdiff_t r = 0; r < rows; r += S::lanes) {
+        typename S::Floats value[4];
+        for (int i = 0; i < 4; ++i) {
+          value[i] = S::to_floats(sums + (planes - 1) * rows + r + i * S::floats, bias);
+          if constexpr (planes == 2)
+            value[i] = S::multiply_add(value[i], S::broadcast(256), S::to_floats(sums + r + i * S::floats, 0));
+        }
+        S::interleave(value, values + r);
+      }
+    }
+    const std::ptrdiff_t begin = row < first_row ? first_row : row;
+    const std::ptrdiff_t end = row + rows < last_row ? row + rows : last_row;
+    for (std::ptrdiff_t r = begin; r < end; ++r) y[r - first_row] = layer.scales[r] * (step * values[r - row]);
+  }
+};
+
+}  // namespace basin::kernels::detail

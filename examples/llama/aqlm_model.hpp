@@ -30,8 +30,9 @@ namespace llama {
 ///     tokenizer.json      see tokenizer_json.hpp
 class AqlmModel {
  public:
-  explicit AqlmModel(const std::filesystem::path& folder)
-      : folder_(folder), config_path_((folder / "config.json").string()),
+  /// @param product  how quantized layers are multiplied
+  explicit AqlmModel(const std::filesystem::path& folder, Product product = Product::dense)
+      : product_(product), folder_(folder), config_path_((folder / "config.json").string()),
         document_(support::take(basin::read_json(config_path_))),
         tensors_(support::take(basin::SafetensorsModel::open(folder))) {
     if (!document_.is_object() || setting<std::string>("model_type", "") != "llama")
@@ -66,7 +67,7 @@ class AqlmModel {
       const basin::AdditiveLayer layer = support::take(basin::read_aqlm_layer(tensors_, name, quantization_));
       if (layer.n_out != shape.rows || layer.n_in != shape.cols)
         wrong_shape(name, {layer.n_out, layer.n_in}, {shape.rows, shape.cols});
-      return Linear(layer);
+      return product_ == Product::dense ? Linear(layer) : Linear(PackedLinear(layer, product_, best_kernels()));
     }
     Matrix weight;
     read(checked(name, {shape.rows, shape.cols}), weight, shape.rows, shape.cols);
@@ -119,6 +120,7 @@ class AqlmModel {
     if (!out.allFinite()) support::fail(tensors_.name(), ": tensor \"", from.name, "\" holds NaN or infinity");
   }
 
+  Product product_;
   std::filesystem::path folder_;
   std::string config_path_;
   nlohmann::json document_;

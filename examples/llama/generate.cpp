@@ -44,19 +44,21 @@ int main(int argc, char** argv) {
   double temperature = 0;
   std::uint64_t seed = 0;
   bool chat = false;
+  llama::Product product = llama::Product::dense;
   CLI::App app("Writes text with a language model", "generate");
   app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout")->required();
   app.add_option("--prompt", prompt, "what to continue or, with --chat, to answer")->required();
   app.add_option("--tokens", count, "tokens to write at most (64)")->check(CLI::Range(1, 1 << 20));
   app.add_option("--temperature", temperature, "0 takes the likeliest token (0)")->check(CLI::Range(0.0, 100.0));
   app.add_option("--seed", seed, "of the random draws (0)");
+  llama::add_product_option(app, product);
   app.add_option("--threads", threads, "threads; 0 for one per processor (0)")->check(CLI::Range(0, 4096));
   app.add_flag("--chat", chat, "the prompt is a user's message to a chat model");
   app.add_option("--system", system, "the chat's system message; may be empty");
 
   return support::run_program(app, argc, argv, [&] {
     using namespace llama;
-    const auto [model, tokenizer] = load_model(model_path);
+    const auto [model, tokenizer] = load_model(model_path, product);
     std::vector<Token> next =
         chat ? chat_prompt(tokenizer, system, prompt) : tokenizer.encode(prompt);
     if (next.empty() && tokenizer.vocabulary().bos >= 0) next.push_back(tokenizer.vocabulary().bos);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "packed_linear.hpp"
+
 #include <basin/core/executor.hpp>
 #include <basin/core/half.hpp>
 #include <basin/core/types.hpp>
@@ -8,6 +10,7 @@
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace llama {
@@ -52,22 +55,25 @@ inline Matrix decode(const basin::AdditiveLayer& layer) {
   return weight.leftCols(layer.n_in);
 }
 
-/// The engine's own linear layer, fp32. Quantized layers are decoded when they are loaded; an
-/// engine that multiplies straight from codes would keep them and change `apply` alone.
+/// The engine's own linear layer: fp32, or a quantized one that is multiplied straight from its codes.
 class Linear {
  public:
   Linear() = default;
   explicit Linear(Matrix weight) : weight_(std::move(weight)) {}
   explicit Linear(const basin::AdditiveLayer& layer) : weight_(decode(layer)) {}
+  explicit Linear(PackedLinear packed) : packed_(std::make_shared<const PackedLinear>(std::move(packed))) {}
 
+  /// Empty where the layer is kept as codes.
   [[nodiscard]] const Matrix& weight() const noexcept { return weight_; }
   /// y = x W^T: x [n, n_in], y [n, n_out].
   void apply(MatrixView x, Matrix& y, const basin::ExecutorRef& executor) const {
-    multiply(x, weight_, y, executor);
+    if (packed_) packed_->apply(x, y, executor);
+    else multiply(x, weight_, y, executor);
   }
 
  private:
   Matrix weight_;  // [n_out, n_in]
+  std::shared_ptr<const PackedLinear> packed_;
 };
 
 }  // namespace llama

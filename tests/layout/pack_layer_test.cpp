@@ -84,7 +84,7 @@ TEST_CASE("What cannot be packed says why", "[layout][bad-input]") {
   stored.codes[7] = 64;
   CHECK(error(basin::view(stored), memory.span()) == PackError::code_out_of_range);
   CHECK(basin::packed_layer_bytes({2, 6, 8, 3}, 10, 40) == 0);
-  for (int e = 0; e <= static_cast<int>(PackError::bad_header); ++e)
+  for (int e = 0; e <= static_cast<int>(PackError::bad_codebooks); ++e)
     CHECK(std::strcmp(basin::describe(static_cast<PackError>(e)), "unknown error") != 0);
 }
 
@@ -104,4 +104,8 @@ TEST_CASE("Bytes that are no packed layer do not open", "[layout][bad-input]") {
     memory.data()[at] = kept;
   }
   CHECK(basin::open_packed_layer(memory.span()).error == PackError::none);
+  memory.data()[128] ^= std::byte{1};  // behind the header and 64 scales' first bytes: still a scale
+  CHECK(basin::open_packed_layer(memory.span()).error == PackError::none);
+  memory.data()[64 + 256] ^= std::byte{1};  // the first codeword
+  CHECK(basin::open_packed_layer(memory.span()).error == PackError::bad_codebooks);
 }

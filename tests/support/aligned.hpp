@@ -1,15 +1,17 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
+#include <new>
 #include <span>
 
 namespace basin::test {
-/// Bytes on a 64-byte boundary, as packed layers and workspaces want them.
+/// Bytes on a 64-byte boundary, as packed layers and workspaces want them, and not one more: the
+/// address sanitizer sees a read behind them.
 class AlignedBytes {
  public:
-  explicit AlignedBytes(std::size_t size) : size_(size), bytes_(static_cast<std::byte*>(std::aligned_alloc(64, (size + 63) / 64 * 64 + 64))) {
+  explicit AlignedBytes(std::size_t size)
+      : size_(size), bytes_(static_cast<std::byte*>(::operator new(size, std::align_val_t{64}))) {
     for (std::size_t i = 0; i < size; ++i) bytes_.get()[i] = std::byte{0xa5};
   }
   [[nodiscard]] std::byte* data() const noexcept { return bytes_.get(); }
@@ -18,7 +20,7 @@ class AlignedBytes {
 
  private:
   struct Free {
-    void operator()(std::byte* bytes) const noexcept { std::free(bytes); }
+    void operator()(std::byte* bytes) const noexcept { ::operator delete(bytes, std::align_val_t{64}); }
   };
   std::size_t size_;
   std::unique_ptr<std::byte, Free> bytes_;

@@ -18,7 +18,7 @@ namespace basin {
 inline constexpr std::uint32_t packed_layer_version = 1;
 
 /// What keeps a layer from being packed or opened.
-enum class PackError : std::uint8_t { none, bad_scheme, bad_shape, code_out_of_range, memory_too_small, memory_misaligned, bad_header };
+enum class PackError : std::uint8_t { none, bad_scheme, bad_shape, code_out_of_range, memory_too_small, memory_misaligned, bad_header, bad_codebooks };
 
 [[nodiscard]] constexpr const char* describe(PackError error) noexcept {
   switch (error) {
@@ -29,6 +29,7 @@ enum class PackError : std::uint8_t { none, bad_scheme, bad_shape, code_out_of_r
     case PackError::memory_too_small: return "the memory is smaller than packed_layer_bytes()";
     case PackError::memory_misaligned: return "the memory must start on a 64-byte boundary";
     case PackError::bad_header: return "not a packed layer of this version; pack the layer again";
+    case PackError::bad_codebooks: return "the two copies of the codebooks differ; pack the layer again";
   }
   return "unknown error";
 }
@@ -119,6 +120,17 @@ inline constexpr std::uint8_t packed_magic[8] = {'B', 'A', 'S', 'I', 'N', 'P', '
     layer.half_codebooks = reinterpret_cast<const std::uint16_t*>(bytes + at.codebooks);
   }
   return layer;
+}
+
+/// Whether both copies of the codebooks hold the same bits.
+[[nodiscard]] inline bool codebooks_agree(const PackedLayer& layer) noexcept {
+  const std::ptrdiff_t size = layer.scheme.codebook_size(), g = layer.scheme.in_group_size;
+  for (std::ptrdiff_t m = 0; m < layer.scheme.num_codebooks; ++m)
+    for (std::ptrdiff_t k = 0; k < size; ++k)
+      for (std::ptrdiff_t i = 0; i < g; ++i)
+        if (std::memcmp(layer.codebooks + (m * size + k) * g + i, layer.transposed_codebooks + (m * g + i) * size + k, sizeof(float)) != 0)
+          return false;
+  return true;
 }
 
 [[nodiscard]] inline float max_codeword_norm(const PackedLayer& layer) noexcept {
@@ -269,8 +281,9 @@ template <class Code>
   return {packed, PackError::none};
 }
 
-/// Packed bytes from outside, checked: magic, version, scheme, shape and size. Any codes, codebooks
-/// and scales are safe to read, since every bit pattern of a code is a codeword's.
+/// Packed bytes from outside, checked: magic, version, scheme, shape, size, and that both copies of the
+/// codebooks agree. Any codes, codewords and scales are safe to read, since every bit pattern of a code
+/// is a codeword's.
 [[nodiscard]] inline PackResult open_packed_layer(std::span<const std::byte> memory) noexcept {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(memory.data());
   if (memory.size() < 64) return {{}, PackError::memory_too_small};
@@ -293,7 +306,10 @@ template <class Code>
     return {{}, PackError::bad_header};
   if (memory.size() < at.total) return {{}, PackError::memory_too_small};
   PackedLayer packed = detail::packed_pointers(scheme, static_cast<std::ptrdiff_t>(n_out), static_cast<std::ptrdiff_t>(n_in), at, bytes);
-  if (packed.family == CodeFamily::planes) packed.max_codeword_norm = detail::max_codeword_norm(packed);
+  if (packed.family == CodeFamily::planes) {
+    if (!detail::codebooks_agree(packed)) return {{}, PackError::bad_codebooks};
+    packed.max_codeword_norm = detail::max_codeword_norm(packed);
+  }
   return {packed, PackError::none};
 }
 

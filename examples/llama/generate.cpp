@@ -35,63 +35,91 @@ std::vector<Token> chat_prompt(const Tokenizer& tokenizer, const std::string& sy
   text("assistant\n");
   return tokens;
 }
+
+struct Speed {
+  int written = 0;
+  double read_seconds = 0, write_seconds = 0;
+  [[nodiscard]] double tokens_per_second() const { return written > 1 ? (written - 1) / write_seconds : 0; }
+};
+
+struct Settings {
+  int count = 64;
+  double temperature = 0;
+  std::uint64_t seed = 0;
+};
+
+/// Continues `next`, token by token; hear(token) may print it.
+template <class Hear>
+Speed write_text(const LoadedModel& loaded, const Settings& settings, std::vector<Token> next, support::ThreadPool& pool, Hear hear) {
+  const Model& model = loaded.model;
+  const Index positions = Index(next.size()) + settings.count;
+  const Stages stages(model.config, positions, pool);
+  std::vector<KvCache> caches(model.blocks.size(), KvCache(model.config, positions));
+  basin::SplitMix64 random(settings.seed);
+  Speed speed;
+  const support::Stopwatch reading;
+  support::Stopwatch writing;
+  while (speed.written < settings.count) {
+    const Matrix hidden = forward(model, stages, next, caches);
+    const Token token = sample(logits(model, stages, hidden.bottomRows(1)), settings.temperature, random);
+    if (speed.written++ == 0) {
+      speed.read_seconds = reading.seconds();
+      writing = {};
+    }
+    speed.write_seconds = writing.seconds();
+    if (token == loaded.tokenizer.vocabulary().eos) break;
+    hear(token);
+    next = {token};
+  }
+  return speed;
+}
 }  // namespace llama
 
 int main(int argc, char** argv) {
   std::string model_path, prompt;
   std::string system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
-  int count = 64, threads = 0;
-  double temperature = 0;
-  std::uint64_t seed = 0;
-  bool chat = false;
+  llama::Settings settings;
   llama::Product product = llama::Product::dense;
+  int threads = 0;
+  bool chat = false, speeds = false;
   CLI::App app("Writes text with a language model", "generate");
   app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout")->required();
   app.add_option("--prompt", prompt, "what to continue or, with --chat, to answer")->required();
-  app.add_option("--tokens", count, "tokens to write at most (64)")->check(CLI::Range(1, 1 << 20));
-  app.add_option("--temperature", temperature, "0 takes the likeliest token (0)")->check(CLI::Range(0.0, 100.0));
-  app.add_option("--seed", seed, "of the random draws (0)");
+  app.add_option("--tokens", settings.count, "tokens to write at most (64)")->check(CLI::Range(1, 1 << 20));
+  app.add_option("--temperature", settings.temperature, "0 takes the likeliest token (0)")->check(CLI::Range(0.0, 100.0));
+  app.add_option("--seed", settings.seed, "of the random draws (0)");
   llama::add_product_option(app, product);
+  app.add_flag("--speeds", speeds, "afterwards write as much again in every way that --product knows, and print tokens per second");
   app.add_option("--threads", threads, "threads; 0 for one per processor (0)")->check(CLI::Range(0, 4096));
   app.add_flag("--chat", chat, "the prompt is a user's message to a chat model");
   app.add_option("--system", system, "the chat's system message; may be empty");
 
   return support::run_program(app, argc, argv, [&] {
     using namespace llama;
-    const auto [model, tokenizer] = load_model(model_path, product);
-    std::vector<Token> next =
-        chat ? chat_prompt(tokenizer, system, prompt) : tokenizer.encode(prompt);
-    if (next.empty() && tokenizer.vocabulary().bos >= 0) next.push_back(tokenizer.vocabulary().bos);
-    if (next.empty()) support::fail("--prompt: there is nothing to continue; give at least one character");
-
     support::ThreadPool pool(threads);
-    const Index positions = Index(next.size()) + count;
-    const Stages stages(model.config, positions, pool);
-    std::vector<KvCache> caches(model.blocks.size(), KvCache(model.config, positions));
-    basin::SplitMix64 random(seed);
-    if (!chat) std::fputs(prompt.c_str(), stdout);
-    const support::Stopwatch reading;
-    double read_seconds = 0, write_seconds = 0;
-    const std::size_t prompt_length = next.size();
-    int written = 0;
-    support::Stopwatch writing;
-    while (written < count) {
-      const Matrix hidden = forward(model, stages, next, caches);
-      const Token token = sample(logits(model, stages, hidden.bottomRows(1)), temperature, random);
-      if (written++ == 0) {
-        read_seconds = reading.seconds();
-        writing = {};
-      }
-      write_seconds = writing.seconds();
-      if (token == tokenizer.vocabulary().eos) break;
-      const std::string text = tokenizer.decode(token);
-      std::fwrite(text.data(), 1, text.size(), stdout);
+    std::vector<Token> tokens;
+    {
+      const LoadedModel loaded = load_model(model_path, product);
+      const Tokenizer& tokenizer = loaded.tokenizer;
+      tokens = chat ? chat_prompt(tokenizer, system, prompt) : tokenizer.encode(prompt);
+      if (tokens.empty() && tokenizer.vocabulary().bos >= 0) tokens.push_back(tokenizer.vocabulary().bos);
+      if (tokens.empty()) support::fail("--prompt: there is nothing to continue; give at least one character");
+      if (!chat) std::fputs(prompt.c_str(), stdout);
+      const Speed speed = write_text(loaded, settings, tokens, pool, [&](Token token) {
+        const std::string text = tokenizer.decode(token);
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        std::fflush(stdout);
+      });
+      std::fputc('\n', stdout);
       std::fflush(stdout);
-      next = {token};
+      std::fprintf(stderr, "prompt: %zu tokens in %.2f s; text: %d tokens", tokens.size(), speed.read_seconds, speed.written);
+      if (speed.written > 1) std::fprintf(stderr, ", %.1f tokens/s", speed.tokens_per_second());
+      std::fputc('\n', stderr);
     }
-    std::fputc('\n', stdout);
-    std::fprintf(stderr, "prompt: %zu tokens in %.2f s; text: %d tokens", prompt_length, read_seconds, written);
-    if (written > 1) std::fprintf(stderr, ", %.1f tokens/s", (written - 1) / write_seconds);
-    std::fputc('\n', stderr);
+    if (!speeds) return;
+    for (const auto& [name, way] : product_names()) {
+      const Speed speed = write_text(load_model(model_path, way), settings, tokens, pool, [](Token) {});
+      std::printf("%-10s  %7.1f tokens/s\n", name.c_str(), speed.tokens_per_second());
+    }
   });
 }

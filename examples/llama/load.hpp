@@ -8,8 +8,9 @@
 #include <CLI/CLI.hpp>
 
 #include <filesystem>
-#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace llama {
 struct LoadedModel {
@@ -17,17 +18,16 @@ struct LoadedModel {
   Tokenizer tokenizer;
 };
 
+inline std::vector<std::pair<std::string, Product>> product_names() {
+  return {{"dense", Product::dense}, {"dequantize", Product::dequantize}, {"exact", Product::exact}, {"int16", Product::int16}, {"int8", Product::int8}};
+}
+
 /// --product, for programs that run a model.
 inline void add_product_option(CLI::App& app, Product& product) {
-  const std::map<std::string, Product> names{{"dense", Product::dense},
-                                             {"dequantize", Product::dequantize},
-                                             {"exact", Product::exact},
-                                             {"int16", Product::int16},
-                                             {"int8", Product::int8}};
   app.add_option("--product", product,
                  "how quantized layers are multiplied: dense (decoded when loaded), dequantize (decoded tile by tile),\n"
                  "or straight from codes by tables of exact, int16 or int8 entries (dense)")
-      ->transform(CLI::Transformer(names))
+      ->transform(CLI::Transformer(product_names()))
       ->type_name("TEXT:{dense,dequantize,exact,int16,int8}");
 }
 

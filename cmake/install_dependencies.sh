@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs what basin's own build needs on Debian and Ubuntu; only what is missing, as root or with sudo.
 #
-#   sh cmake/install_dependencies.sh [--ci] [--demo]
+#   sh cmake/install_dependencies.sh [--ci] [--demo] [--bench]
 #
 #   --ci     also clang and its sanitizers, for the whole check matrix
 #   --demo   also pip, which fetches the demo's model and texts
+#   --bench  also the libraries that the benchmarks run beside ours
 set -eu
 
 packages="g++ cmake ninja-build ccache libeigen3-dev libxsimd-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev"
@@ -12,8 +13,9 @@ for option in "$@"; do
   case $option in
     --ci) packages="$packages clang pkg-config" ;;
     --demo) packages="$packages python3 python3-pip ca-certificates unzip" ;;
+    --bench) packages="$packages libfaiss-dev libopenblas-dev python3" ;;
     *)
-      echo "install_dependencies.sh: unknown option $option; it takes --ci and --demo" >&2
+      echo "install_dependencies.sh: unknown option $option; it takes --ci, --demo and --bench" >&2
       exit 2
       ;;
   esac

@@ -39,18 +39,17 @@ void assign_run(const NearestTable<T>& table, const T* vectors, Index stride, In
   constexpr Index width = NearestTable<T>::tile_width;
   const Index dim = FixedDim > 0 ? FixedDim : table.dim();
   AlignedVector<T> tile(static_cast<std::size_t>(dim * width));
-  T best[width], index[width], unsure[width];
+  typename NearestTable<T>::Found found;
   for (Index begin = 0; begin < count; begin += width) {
     const Index filled = std::min(width, count - begin);
     const T* v = vectors + begin * stride;
     for (Index lane = 0; lane < filled; ++lane, v += stride)
       for (Index d = 0; d < dim; ++d) tile[static_cast<std::size_t>(d * width + lane)] = v[d];
-    table.template scan<FixedDim>(tile.data(), best, index, unsure);
-    for (Index lane = 0; lane < filled; ++lane) {
-      const Index k = unsure[lane] == T(0) ? static_cast<Index>(index[lane])
-                                           : table.resolve(vectors + (begin + lane) * stride, best[lane]);
-      codes[(begin + lane) * code_stride] = static_cast<Codes::value_type>(k);
-    }
+    table.template scan<FixedDim>(tile.data(), found);
+    v = vectors + begin * stride;
+    for (Index lane = 0; lane < filled; ++lane, v += stride)
+      codes[(begin + lane) * code_stride] =
+          static_cast<Codes::value_type>(table.template choose<FixedDim>(v, found, lane));
   }
 }
 
@@ -76,7 +75,7 @@ void assign_run(const NearestTable<T>& table, const T* vectors, Index stride, In
 ///
 /// Shapes    vectors: [N, D], group (o, j) in row o * J + j;  codewords: [K, D], K <= 65536;  J blocks
 ///           [g, g], D = g_out * g;  codes: [N]. One block serves all vectors: plain k-means.
-/// Cost      N K D multiply-adds in T, one table of K (D + 2) per task; nothing of size N K.
+/// Cost      N K D multiply-adds in T, a table of 2 K (D + 1) per task, one for all where J = 1; nothing of size N K.
 /// Accuracy  exact: the argmin of d_j summed in double, the smallest index on ties. Scores in T that
 ///           are closer than their rounding error are decided anew in double.
 /// Source    E-step of OA-EM, arXiv:2604.08118.
@@ -92,15 +91,21 @@ void assign(ConstMatrixRef<T> vectors, ConstMatrixRef<T> codewords, const Hessia
   constexpr Index rows_per_task = 2048;
   const Index tasks_per_group = (out_groups + rows_per_task - 1) / rows_per_task;
   const Index g = blocks.group_size();
-  context.executor(in_groups * tasks_per_group, [&](Index task) {
-    const Index j = task / tasks_per_group;
+  const auto run = [&](const detail::NearestTable<T>& table, Index task) {
     const Index begin = task % tasks_per_group * rows_per_task;
-    const Index count = std::min(rows_per_task, out_groups - begin);
-    const detail::NearestTable<T> table(packed.data(), packed.rows(), blocks.block(j).data(), g, dim / g);
-    const Index first = begin * in_groups + j;
+    const Index first = begin * in_groups + task / tasks_per_group;
     detail::assign_run(table, vectors.data() + first * vectors.outerStride(), in_groups * vectors.outerStride(),
-                       count, codes.data() + first, in_groups);
-  });
+                       std::min(rows_per_task, out_groups - begin), codes.data() + first, in_groups);
+  };
+  const auto table = [&](Index j) {
+    return detail::NearestTable<T>(packed.data(), packed.rows(), blocks.block(j).data(), g, dim / g);
+  };
+  if (in_groups == 1) {
+    const detail::NearestTable<T> shared = table(0);
+    context.executor(tasks_per_group, [&](Index task) { run(shared, task); });
+  } else {
+    context.executor(in_groups * tasks_per_group, [&](Index task) { run(table(task / tasks_per_group), task); });
+  }
 }
 
 }  // namespace basin

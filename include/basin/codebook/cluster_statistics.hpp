@@ -67,7 +67,8 @@ class ColumnSums {
         mass_(static_cast<std::size_t>(size)),
         count_(static_cast<std::size_t>(size)) {}
 
-  /// `count` vectors that lie `stride` apart, their codes `code_stride` apart; no weights: all 1.
+  /// `count` vectors that lie `stride` apart, their codes `code_stride` apart; no weights: all 1. Between two
+  /// folds either all vectors have weights or none.
   void add(const T* vectors, Index stride, const Codes::value_type* codes, Index code_stride, Index count,
            const double* weights) {
     switch (dim_) {
@@ -76,10 +77,11 @@ class ColumnSums {
       default: return add_fixed<0>(vectors, stride, codes, code_stride, count, weights);
     }
   }
-  void fold_into(ClusterStatistics& to, const double* block) {
+  void fold_into(ClusterStatistics& to, const double* block, bool has_weights) {
     const Index g = to.g;
     for (const Index k : touched_) {
       const auto slot = static_cast<std::size_t>(k);
+      if (!has_weights) mass_[slot] = static_cast<double>(count_[slot]);
       double* BASIN_RESTRICT sum = sums_.data() + k * dim_;
       double* BASIN_RESTRICT a = to.a.row(k).data();
       double* BASIN_RESTRICT y = to.y.row(k).data();
@@ -103,11 +105,14 @@ class ColumnSums {
     const Index dim = FixedDim > 0 ? FixedDim : dim_;
     for (Index n = 0; n < count; ++n, v += stride, codes += code_stride) {
       const std::size_t slot = *codes;
-      const double weight = weights == nullptr ? 1.0 : weights[n];
-      if (count_[slot]++ == 0) touched_.push_back(static_cast<Index>(slot));
-      mass_[slot] += weight;
       double* BASIN_RESTRICT sum = sums_.data() + static_cast<Index>(slot) * dim;
-      for (Index d = 0; d < dim; ++d) sum[d] += weight * static_cast<double>(v[d]);
+      if (count_[slot]++ == 0) touched_.push_back(static_cast<Index>(slot));
+      if (weights == nullptr) {
+        for (Index d = 0; d < dim; ++d) sum[d] += static_cast<double>(v[d]);
+        continue;
+      }
+      mass_[slot] += weights[n];
+      for (Index d = 0; d < dim; ++d) sum[d] += weights[n] * static_cast<double>(v[d]);
     }
   }
 
@@ -145,7 +150,8 @@ template <std::floating_point T>
       sums.add(vectors.data() + first * vectors.outerStride(), in_groups * vectors.outerStride(),
                codes.data() + first, in_groups, end - begin,
                row_weights.size() == 0 ? nullptr : row_weights.data() + begin);
-      sums.fold_into(own, blocks.block(j).data());
+      if (unit + 1 == (part + 1) * units / parts || (unit + 1) % units_per_group == 0)
+        sums.fold_into(own, blocks.block(j).data(), row_weights.size() != 0);
     }
   });
   for (std::size_t part = 1; part < partial.size(); ++part) partial[0] += partial[part];

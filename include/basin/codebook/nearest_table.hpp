@@ -6,9 +6,11 @@
 #include <basin/core/types.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 
 namespace basin::detail {
@@ -35,8 +37,11 @@ template <std::floating_point T>
 /// codewords within twice that of the smallest score can be nearest in exact arithmetic; where there
 /// is more than one, block_distance decides.
 ///
-/// Shapes    codewords: [K, D], D = g_out * g;  H: [g, g]. The table is [K, D + 2]: -H c_k, the
-///           constant, and k itself.
+/// Codewords lie in chunks of one SIMD register each. Vectors in the lanes, a scan finds the chunk with the
+/// smallest score, and nothing else of it; then, codewords in the lanes, the chunk says which.
+///
+/// Shapes    codewords: [K, D], D = g_out * g;  H: [g, g]. The table is [padded K, D + 1]: -H c_k and the
+///           constant, infinite in the padding; it is kept by codewords and, in chunks, by dimensions.
 template <std::floating_point T>
 class NearestTable {
  public:
@@ -47,7 +52,9 @@ class NearestTable {
         size_(size),
         g_(g),
         out_group_size_(out_group_size),
-        values_(static_cast<std::size_t>(size * stride())) {
+        num_chunks_((size + chunk_size - 1) / chunk_size),
+        values_(static_cast<std::size_t>(num_chunks_ * chunk_size * stride())),
+        chunks_(values_.size()) {
     double trace = 0;
     for (Index a = 0; a < g; ++a) trace += block[a * g + a];
     is_zero_ = !(trace > 0);
@@ -74,35 +81,44 @@ class NearestTable {
   [[nodiscard]] bool is_zero() const noexcept { return is_zero_; }
 
   static constexpr Index tile_width = 2 * simd::lanes<T>;
+  static constexpr Index chunk_size = simd::lanes<T>;
 
-  /// Scores `tile_width` vectors, one per lane: the smallest score, where it is first found, and whether
-  /// the second smallest is too close to it to be sure. Both flags and indices come back as T.
-  ///
-  /// Shapes    tile: [D, tile_width];  best, index, unsure: [tile_width].
+  /// What scan() finds of every lane's vector.
+  struct Found {
+    T limit[tile_width];   ///< the smallest score and the margin: nobody above it is nearest
+    T chunk[tile_width];   ///< where the smallest score is
+    T unsure[tile_width];  ///< 1 where another chunk reaches down to the limit, or nothing is a number
+  };
+
+  /// Scores `tile_width` vectors, one per lane; tile: [D, tile_width].
   template <int FixedDim>
-  BASIN_ALWAYS_INLINE void scan(const T* BASIN_RESTRICT tile, T* BASIN_RESTRICT best, T* BASIN_RESTRICT index,
-                                T* BASIN_RESTRICT unsure) const noexcept {
+  BASIN_ALWAYS_INLINE void scan(const T* BASIN_RESTRICT tile, Found& found) const noexcept {
     using Batch = simd::Batch<T>;
     constexpr int lanes = simd::lanes<T>;
     const Index d_end = FixedDim > 0 ? FixedDim : dim();
-    const T infinity = std::numeric_limits<T>::infinity();
-    Batch best0(infinity), best1(infinity), second0(infinity), second1(infinity), index0(T(0)), index1(T(0));
+    const Batch infinity(std::numeric_limits<T>::infinity());
+    Batch best0 = infinity, best1 = infinity, second0 = infinity, second1 = infinity, where0(T(0)), where1(T(0));
     const T* row = values_.data();
-    for (Index k = 0; k < size_; ++k, row += d_end + 2) {
-      Batch score0(row[d_end]);
-      Batch score1 = score0;
-      for (Index d = 0; d < d_end; ++d) {
-        const Batch h(row[d]);
-        score0 = xsimd::fma(h, simd::load(tile + tile_width * d), score0);
-        score1 = xsimd::fma(h, simd::load(tile + tile_width * d + lanes), score1);
+    for (Index chunk = 0; chunk < num_chunks_; ++chunk) {
+      Batch least0 = infinity, least1 = infinity;
+      for (Index k = 0; k < chunk_size; ++k, row += d_end + 1) {
+        Batch score0(row[d_end]);
+        Batch score1 = score0;
+        for (Index d = 0; d < d_end; ++d) {
+          const Batch h(row[d]);
+          score0 = xsimd::fma(h, simd::load(tile + tile_width * d), score0);
+          score1 = xsimd::fma(h, simd::load(tile + tile_width * d + lanes), score1);
+        }
+        least0 = xsimd::min(least0, score0);
+        least1 = xsimd::min(least1, score1);
       }
-      const Batch here(row[d_end + 1]);
-      index0 = xsimd::select(score0 < best0, here, index0);
-      index1 = xsimd::select(score1 < best1, here, index1);
-      second0 = xsimd::min(second0, xsimd::max(score0, best0));
-      second1 = xsimd::min(second1, xsimd::max(score1, best1));
-      best0 = xsimd::min(best0, score0);
-      best1 = xsimd::min(best1, score1);
+      const Batch here(static_cast<T>(chunk));
+      where0 = xsimd::select(least0 < best0, here, where0);
+      where1 = xsimd::select(least1 < best1, here, where1);
+      second0 = xsimd::min(second0, xsimd::max(least0, best0));
+      second1 = xsimd::min(second1, xsimd::max(least1, best1));
+      best0 = xsimd::min(best0, least0);
+      best1 = xsimd::min(best1, least1);
     }
     Batch norm0(T(0)), norm1(T(0));
     for (Index d = 0; d < d_end; ++d) {
@@ -110,25 +126,36 @@ class NearestTable {
       norm0 = xsimd::fma(v0, v0, norm0);
       norm1 = xsimd::fma(v1, v1, norm1);
     }
-    simd::store(best, best0);
-    simd::store(best + lanes, best1);
-    simd::store(index, index0);
-    simd::store(index + lanes, index1);
-    simd::store(unsure, is_unsure(second0 - best0, norm0));
-    simd::store(unsure + lanes, is_unsure(second1 - best1, norm1));
+    const Batch limit0 = best0 + padded_margin(norm0), limit1 = best1 + padded_margin(norm1);
+    simd::store(found.limit, limit0);
+    simd::store(found.limit + lanes, limit1);
+    simd::store(found.chunk, where0);
+    simd::store(found.chunk + lanes, where1);
+    simd::store(found.unsure, xsimd::select(second0 > limit0, Batch(T(0)), Batch(T(1))));
+    simd::store(found.unsure + lanes, xsimd::select(second1 > limit1, Batch(T(0)), Batch(T(1))));
   }
 
-  /// Twice the largest error of a score of v: two scores further apart than this are in true order.
-  [[nodiscard]] double margin(double squared_norm) const noexcept {
-    return 2 *
-           (error_at_zero_ + error_per_norm_ * std::sqrt(squared_norm) + error_per_square_ * squared_norm);
+  /// The nearest codeword of the vector v that was in lane `lane` of a scan.
+  template <int FixedDim>
+  [[nodiscard]] BASIN_ALWAYS_INLINE Index choose(const T* v, const Found& found, Index lane) const noexcept {
+    using Batch = simd::Batch<T>;
+    const Index d_end = FixedDim > 0 ? FixedDim : dim();
+    const Index chunk = static_cast<Index>(found.chunk[lane]);
+    const T* column = chunks_.data() + chunk * chunk_size * (d_end + 1);
+    Batch score = simd::load(column + chunk_size * d_end);
+    for (Index d = 0; d < d_end; ++d) score = xsimd::fma(Batch(v[d]), simd::load(column + chunk_size * d), score);
+    const std::uint64_t candidates = simd::mask<T>(score <= Batch(found.limit[lane]));
+    if (int{found.unsure[lane] == T(0)} & int{std::has_single_bit(candidates)})  // one branch
+      return chunk * chunk_size + std::countr_zero(candidates);
+    return resolve(v, found.limit[lane]);
   }
 
-  /// The nearest codeword of v by direct differences, among those whose score is close to the best.
-  [[nodiscard]] Index resolve(const T* v, T best) const noexcept {
+  /// The nearest codeword of v by direct differences, among those whose score may be within the limit.
+  [[nodiscard]] Index resolve(const T* v, T limit) const noexcept {
     double squared_norm = 0;
     for (Index d = 0; d < dim(); ++d) squared_norm += static_cast<double>(v[d]) * static_cast<double>(v[d]);
-    const double bound = static_cast<double>(best) + margin(squared_norm);
+    // These scores may be rounded in another order than those of the scan.
+    const double bound = static_cast<double>(limit) + margin(squared_norm);
     Index nearest = 0;
     double least = std::numeric_limits<double>::infinity();
     for (Index k = 0; k < size_; ++k) {
@@ -169,32 +196,40 @@ class NearestTable {
         Eigen::Map<Eigen::Matrix<T, FixedG, 1>>(row + p, g_) = -h.template cast<T>();
       }
       row[dim()] = static_cast<T>(own.constant);
-      row[dim() + 1] = static_cast<T>(k);
       largest.constant = std::max(largest.constant, std::abs(own.constant));
       largest.squared_projection = std::max(largest.squared_projection, own.squared_projection);
       largest.squared_norm = std::max(largest.squared_norm, own.squared_norm);
     }
+    for (Index k = size_; k < num_chunks_ * chunk_size; ++k)
+      values_[static_cast<std::size_t>(k * stride() + dim())] = std::numeric_limits<T>::infinity();
+    for (Index k = 0; k < num_chunks_ * chunk_size; ++k)
+      for (Index d = 0; d < stride(); ++d)
+        chunks_[static_cast<std::size_t>((k / chunk_size * stride() + d) * chunk_size + k % chunk_size)] =
+            values_[static_cast<std::size_t>(k * stride() + d)];
     return largest;
   }
 
-  [[nodiscard]] Index stride() const noexcept { return dim() + 2; }
-  /// 1 where the gap is within the margin, or not a number.
-  [[nodiscard]] simd::Batch<T> is_unsure(const simd::Batch<T>& gap,
-                                         const simd::Batch<T>& squared_norm) const noexcept {
+  [[nodiscard]] Index stride() const noexcept { return dim() + 1; }
+  /// Twice the largest error of a score of v: two scores further apart than this are in true order.
+  [[nodiscard]] double margin(double squared_norm) const noexcept {
+    return 2 * (error_at_zero_ + error_per_norm_ * std::sqrt(squared_norm) + error_per_square_ * squared_norm);
+  }
+  /// margin() in T, with room for its own rounding and for that of a score plus margin: the latter is at
+  /// most an eighth of a score's error.
+  [[nodiscard]] simd::Batch<T> padded_margin(const simd::Batch<T>& squared_norm) const noexcept {
     using Batch = simd::Batch<T>;
-    constexpr double slack = 2.01;  // twice the error, and the rounding of the margin itself
-    const Batch margin = xsimd::fma(Batch(static_cast<T>(slack * error_per_norm_)), xsimd::sqrt(squared_norm),
-                                    xsimd::fma(Batch(static_cast<T>(slack * error_per_square_)), squared_norm,
-                                               Batch(static_cast<T>(slack * error_at_zero_))));
-    return xsimd::select(gap > margin, Batch(T(0)), Batch(T(1)));
+    constexpr double slack = 2.25;
+    return xsimd::fma(Batch(static_cast<T>(slack * error_per_norm_)), xsimd::sqrt(squared_norm),
+                      xsimd::fma(Batch(static_cast<T>(slack * error_per_square_)), squared_norm,
+                                 Batch(static_cast<T>(slack * error_at_zero_))));
   }
 
   const T* codewords_;
   const double* block_;
-  Index size_, g_, out_group_size_;
+  Index size_, g_, out_group_size_, num_chunks_;
   bool is_zero_ = false;
   double error_at_zero_ = 0, error_per_norm_ = 0, error_per_square_ = 0;
-  AlignedVector<T> values_;
+  AlignedVector<T> values_, chunks_;
 };
 
 }  // namespace basin::detail

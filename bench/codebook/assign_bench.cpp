@@ -142,10 +142,10 @@ void k_means(benchmark::State& state, Index g, Index size) {
   set_counters(state, times.median(), faiss_time);
 }
 
-/// Each codebook encodes what the earlier ones leave, in runs of vectors that stay in the cache.
+/// Each codebook encodes what the earlier ones leave, in runs of vectors that stay in the second-level cache.
 void greedy_encode(const Matrix& vectors, const std::vector<Matrix>& codebooks, const basin::HessianBlocks& blocks,
                    std::vector<Codes>& codes) {
-  constexpr Index run = 4096;
+  constexpr Index run = 1 << 15;
   const Index dim = vectors.cols();
   Matrix residual(run, dim);
   for (Index begin = 0; begin < vectors.rows(); begin += run) {

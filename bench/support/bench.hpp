@@ -35,9 +35,7 @@ template <class... Parts>
 /// Adds a benchmark under a name made at run time; returns Google Benchmark's handle for options.
 template <class Function>
 auto* add(const std::string& name, Function&& function) {
-  return benchmark::RegisterBenchmark(name.c_str(), std::forward<Function>(function))
-      ->UseRealTime()
-      ->Unit(benchmark::kMicrosecond);
+  return benchmark::RegisterBenchmark(name.c_str(), std::forward<Function>(function))->Unit(benchmark::kMicrosecond);
 }
 
 /// The main() of a program: `add_all` registers its benchmarks.

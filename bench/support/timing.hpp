@@ -6,8 +6,25 @@
 #include <cstddef>
 #include <vector>
 
+#if defined(__unix__)
+#include <ctime>
+#endif
+
 namespace basin::bench {
-using Clock = std::chrono::steady_clock;
+/// Nanoseconds that this thread has run: what other programs do meanwhile does not count. Threads that
+/// work together are timed by the wall clock instead.
+[[nodiscard]] inline double thread_nanoseconds() noexcept {
+#if defined(__unix__)
+  std::timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+#else
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now().time_since_epoch()).count();
+#endif
+}
+[[nodiscard]] inline double wall_nanoseconds() noexcept {
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 /// What the compiler must not see: everything in memory may have been read and written.
 inline void clobber_memory() noexcept {
@@ -28,14 +45,24 @@ class CallTimes {
  public:
   template <class Call>
   void measure(Call&& call) {
-    const Clock::time_point begin = Clock::now();
-    call();
-    clobber_memory();
-    nanoseconds_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - begin).count());
+    add(call, thread_nanoseconds);
+  }
+  /// For calls that other threads take part in.
+  template <class Call>
+  void measure_wall(Call&& call) {
+    add(call, wall_nanoseconds);
   }
   [[nodiscard]] double median() const { return bench::median(nanoseconds_); }
 
  private:
+  template <class Call>
+  void add(Call& call, double (*now)() noexcept) {
+    const double begin = now();
+    call();
+    clobber_memory();
+    nanoseconds_.push_back(now() - begin);
+  }
+
   std::vector<double> nanoseconds_;
 };
 
@@ -44,9 +71,8 @@ template <class Call>
 [[nodiscard]] double median_call(Call&& call, int calls = 5, double seconds = 0.15) {
   call();
   CallTimes times;
-  const Clock::time_point end =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  for (int i = 0; i < calls || Clock::now() < end; ++i) times.measure(call);
+  const double end = wall_nanoseconds() + seconds * 1e9;
+  for (int i = 0; i < calls || wall_nanoseconds() < end; ++i) times.measure(call);
   return times.median();
 }
 

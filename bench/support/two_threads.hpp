@@ -3,7 +3,6 @@
 #include <atomic>
 #include <functional>
 #include <thread>
-#include <utility>
 
 namespace basin::bench {
 /// Two threads that stay awake, so that a step of some microseconds can be shared out between them.
@@ -23,19 +22,21 @@ class TwoThreads {
     part_ = &part;
     const int job = ++asked_;
     part(0);
-    while (done_.load() != job) wait();
+    for (int spins = 0; done_.load() != job; ++spins) wait(spins);
   }
 
  private:
   void serve() {
     for (int job = 1;; ++job) {
-      while (asked_.load() != job) wait();
+      for (int spins = 0; asked_.load() != job; ++spins) wait(spins);
       if (closing_) return;
       (*part_)(1);
       done_ = job;
     }
   }
-  static void wait() noexcept {
+  /// Awake for some hundred microseconds; then whoever else wants the core may have it.
+  static void wait(int spins) noexcept {
+    if (spins > 5000) return std::this_thread::yield();
 #if defined(__GNUC__) && defined(__x86_64__)
     __builtin_ia32_pause();
 #endif

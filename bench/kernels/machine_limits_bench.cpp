@@ -34,7 +34,7 @@ void store(benchmark::State& state, std::size_t size) {
 void multiply_add(benchmark::State& state) {
   using Batch = xsimd::batch<float>;
   constexpr std::size_t chains = 12;
-  constexpr int rounds = 10000;
+  constexpr std::size_t rounds = 10000;
   Batch sums[chains];
   for (std::size_t c = 0; c < chains; ++c) sums[c] = Batch(static_cast<float>(c));
   const bench::Buffer<float> factors = bench::uniform_floats(2, 1);
@@ -43,7 +43,7 @@ void multiply_add(benchmark::State& state) {
   float out[Batch::size];
   for (auto _ : state) {
     times.measure([&] {
-      for (int i = 0; i < rounds; ++i)
+      for (std::size_t i = 0; i < rounds; ++i)
         for (std::size_t c = 0; c < chains; ++c) sums[c] = xsimd::fma(sums[c], a, b);
       for (const Batch& sum : sums) {
         sum.store_unaligned(out);
@@ -55,7 +55,7 @@ void multiply_add(benchmark::State& state) {
 }
 
 void add_all() {
-  for (const std::size_t kib : {16, 256, 4096, 16384}) {
+  for (const std::size_t kib : {std::size_t{16}, std::size_t{256}, std::size_t{4096}, std::size_t{16384}}) {
     bench::add(bench::text("read/fp32/native/", kib), [kib](benchmark::State& state) { read(state, kib << 10); });
     bench::add(bench::text("store/fp32/native/", kib), [kib](benchmark::State& state) { store(state, kib << 10); })->Iterations(3);
   }

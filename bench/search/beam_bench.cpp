@@ -57,7 +57,9 @@ const Problem& problem(const bench::Shape& shape) {
 
 template <class Search>
 void one_pass(benchmark::State& state, const bench::Shape& shape, int beam_size) {
-  const auto& [layer, start, start_loss] = problem(shape);
+  const basin::LayerObjective<float>& layer = problem(shape).layer;
+  const basin::AdditiveWeight<float>& start = problem(shape).start;
+  const double start_loss = problem(shape).start_loss;
   const Search search{.beam_size = beam_size};
   basin::AdditiveWeight<float> weight = start;
   search.search(layer, weight, 0, 0);

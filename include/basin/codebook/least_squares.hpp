@@ -26,7 +26,7 @@ namespace basin {
 /// Errors    ValueError for iterations < 1, or a ridge or tolerance that is negative or not finite.
 /// Source    this library (docs/codebook/least_squares.md).
 struct LeastSquares {
-  int max_iterations = 5;
+  int max_iterations = 3;
   /// Stop when the gradient has shrunk by this factor.
   double tolerance = 1e-3;
   /// Relative to the mean diagonal of A.

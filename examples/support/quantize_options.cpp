@@ -63,11 +63,12 @@ using AnyQuantizer = basin::Quantizer<AnyMetric, AnyInitializer, AnySearcher, An
 
 LayerQuantizer QuantizeOptions::quantizer() const {
   const basin::Scheme chosen = scheme();
-  if (std::log2(beam_) > chosen.num_codebooks * chosen.bits_per_code)
-    fail("--beam ", beam_, ": scheme ", scheme_, " has fewer code tuples than that; lower it");
+  if (beam_ && std::log2(*beam_) > chosen.num_codebooks * chosen.bits_per_code)
+    fail("--beam ", *beam_, ": scheme ", scheme_, " has fewer code tuples than that; lower it");
   const basin::OaEm oa_em{.rounds = rounds_,
                           .m_step = m_step_ == "adam" ? basin::MStep::adam : basin::MStep::exact,
-                          .row_weighting = m_step_ == "exact",  // the paper's way has none
+                          .row_weighting = m_step_ == "exact",  // the paper's way has neither this
+                          .sweeps = sweeps_.value_or(m_step_ == "exact" ? 2 : 0),  // nor these
                           .kmeans = {.max_iterations = kmeans_iterations_.value_or(basin::OaEm{}.kmeans.max_iterations)}};
   const basin::Greedy greedy{.max_iterations = kmeans_iterations_.value_or(basin::Greedy{}.max_iterations)};
   AnyInitializer init{oa_em};
@@ -80,7 +81,7 @@ LayerQuantizer QuantizeOptions::quantizer() const {
   if (metric_ == "tempered") metric.choice = basin::TemperedBlocks{};
   if (metric_ == "diagonal") metric.choice = basin::DiagonalBlocks{};
   AnySearcher search{basin::JointBeam{.beam_size = beam_, .order = basin::VisitOrder::shuffled}};
-  if (search_ == "single") search.choice = basin::BeamSearch{.beam_size = beam_};
+  if (search_ == "single") search.choice = basin::BeamSearch{.beam_size = beam_.value_or(4)};
   AnyUpdater update{basin::LeastSquares{}};
   if (update_ == "adam") update.choice = basin::AdamUpdate{};
   const AnyQuantizer quantizer(metric, init, search, update,

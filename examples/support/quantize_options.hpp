@@ -38,13 +38,14 @@ class QuantizeOptions {
     app.add_option("--m-step", m_step_, "of OA-EM: exact, or the paper's adam (" + m_step_ + ")")
         ->check(CLI::IsMember({"exact", "adam"}));
     app.add_option("--rounds", rounds_, "EM rounds (" + std::to_string(rounds_) + ")")->check(CLI::Range(0, 10000));
+    app.add_option("--sweeps", sweeps_, "of all codebooks again after EM (2; 0 with --m-step adam)")->check(CLI::Range(0, 1000));
     app.add_option("--kmeans-iterations", kmeans_iterations_,
                    basin::concat("Lloyd iterations at most (", basin::OaEm{}.kmeans.max_iterations, " before EM, ",
                                  basin::Greedy{}.max_iterations, " for greedy)"))
         ->check(CLI::Range(1, 100000));
     app.add_option("--search", search_, "codes of a group together, or one at a time (" + search_ + ")")
         ->check(CLI::IsMember({"joint", "single"}));
-    app.add_option("--beam", beam_, "hypotheses per row (" + std::to_string(beam_) + ")")->check(CLI::Range(1, 4096));
+    app.add_option("--beam", beam_, "hypotheses per row (4; joint: 6 at 7 bits, 8 below)")->check(CLI::Range(1, 4096));
     app.add_option("--update", update_, "of codebooks and scales (" + update_ + ")")->check(CLI::IsMember({"exact", "adam"}));
     app.add_option("--max-epochs", max_epochs_, "epochs at most (" + std::to_string(max_epochs_) + ")")
         ->check(CLI::Range(0, 1000000));
@@ -61,8 +62,8 @@ class QuantizeOptions {
   std::string scheme_ = "2x8g8", init_ = "oa_em", metric_ = "conditional", m_step_ = "exact", search_ = "joint",
               update_ = "exact";
   basin::Index rounds_ = basin::OaEm{}.rounds;
-  int beam_ = 4;
-  std::optional<basin::Index> kmeans_iterations_;
+  std::optional<int> beam_;
+  std::optional<basin::Index> kmeans_iterations_, sweeps_;
   basin::Index max_epochs_ = 100;
   double tolerance_ = 0.01;
   std::uint64_t seed_ = 0;

@@ -28,11 +28,14 @@ struct OaEmAdam : basin::OaEm {
 struct OaEmWeighted : basin::OaEm {
   OaEmWeighted() { row_weighting = true; }
 };
+struct OaEmSwept : basin::OaEm {
+  OaEmSwept() { sweeps = 2; }
+};
 struct GreedyOnSample : basin::Greedy {
   GreedyOnSample() { max_points_per_centroid = 2; }
 };
 using Initializers =
-    std::tuple<basin::Greedy, GreedyOnSample, basin::OaEm, OaEmReseeding, OaEmAdam, OaEmWeighted>;
+    std::tuple<basin::Greedy, GreedyOnSample, basin::OaEm, OaEmReseeding, OaEmAdam, OaEmWeighted, OaEmSwept>;
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("Initializers obey their laws", "[init][property]", Initializers) {

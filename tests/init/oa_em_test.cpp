@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/executors.hpp"
 #include "support/fixture.hpp"
 #include "support/random.hpp"
 #include "support/reference.hpp"
@@ -97,12 +98,56 @@ TEST_CASE("OaEm without rounds, or without a metric, is greedy bit for bit", "[i
   const basin::Greedy greedy{.max_iterations = 7};
   const Weight plain = start(greedy, layer, blocks, scheme, 3);
   CHECK(same(start(basin::OaEm{.rounds = 0, .kmeans = greedy}, layer, blocks, scheme, 3), plain));
+  CHECK(same(start(basin::OaEm{.rounds = 0, .sweeps = 2, .kmeans = greedy}, layer, blocks, scheme, 3), plain));
   CHECK_FALSE(same(start(basin::OaEm{.rounds = 1, .kmeans = greedy}, layer, blocks, scheme, 3), plain));
 
   const Dense zero = Dense::Zero(24, 24);
   const Layer dead(made.weight, zero, 4);
   for (const auto& nothing : {basin::DiagonalBlocks{}.blocks(zero, 4), basin::ConditionalBlocks{}.blocks(zero, 4)})
     CHECK(same(start(basin::OaEm{.rounds = 5, .kmeans = greedy}, dead, nothing, scheme, 3), plain));
+}
+
+TEST_CASE("Sweeps of OaEm refine every codebook for what the others leave", "[init][reference]") {
+  basin::test::Rng rng(11);
+  const auto made = basin::test::synthetic_layer(20, 24, rng);
+  const basin::Scheme scheme{.num_codebooks = 3, .bits_per_code = 3, .in_group_size = 4};
+  const Layer layer(made.weight, made.hessian, 4);
+  const auto blocks = basin::ConditionalBlocks{}.blocks(made.hessian, 4);
+  Weight want = start(basin::OaEm{.rounds = 4, .row_weighting = true}, layer, blocks, scheme);
+  const basin::Vector<double> weights = want.scales.cwiseAbs2();
+  const Dense groups = basin::normalized_groups<double>(made.weight, want.scales, 4, 1);
+  const auto left = [&](Index without) {
+    Dense residual = groups;
+    for (Index n = 0; n < groups.rows(); ++n)
+      for (Index m = 0; m < 3; ++m)
+        if (m != without) residual.row(n) -= want.codebooks.codebook(m).row(want.codes(n / 6, n % 6, m));
+    return residual;
+  };
+  const auto codes_of = [&](Index m) {
+    std::vector<basin::Codes::value_type> codes;
+    for (Index n = 0; n < groups.rows(); ++n) codes.push_back(want.codes(n / 6, n % 6, m));
+    return codes;
+  };
+  const auto objective = [&] {
+    return basin::clustering_objective<double>(left(2), want.codebooks.codebook(2), codes_of(2), blocks, weights);
+  };
+  double before = objective();
+  for (int sweep = 0; sweep < 2; ++sweep) {
+    for (Index m = 0; m < 3; ++m) {
+      basin::Clustering<double> clustering{want.codebooks.codebook(m), codes_of(m)};
+      basin::WeightedEm{.max_rounds = 2}.refine<double>(left(m), blocks, weights, clustering);
+      want.codebooks.codebook(m) = clustering.codewords;
+      for (Index n = 0; n < groups.rows(); ++n) want.codes(n / 6, n % 6, m) = clustering.codes[static_cast<std::size_t>(n)];
+    }
+    CHECK(objective() < before);
+    before = objective();
+  }
+  const basin::OaEm swept{.rounds = 4, .row_weighting = true, .sweeps = 2, .sweep_rounds = 2};
+  const Weight got = start(swept, layer, blocks, scheme);
+  CHECK(got.codes == want.codes);
+  CHECK((got.codebooks.values() - want.codebooks.values()).norm() <= 1e-12 * want.codebooks.values().norm());
+  basin::test::Threads threads{3};
+  CHECK(same(swept.initialize(layer, blocks, scheme, 0, {.executor = threads}), got));
 }
 
 TEST_CASE("OaEm does not feel the scale of the Hessian", "[init][property]") {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "support/catch.hpp"
+#include "support/executors.hpp"
 #include "support/fixture.hpp"
 #include "support/random.hpp"
 
@@ -45,6 +46,16 @@ TEST_CASE("checked_hessian accepts what float files hold of a singular Hessian",
   const Dense rounded = (inputs.transpose() * inputs / static_cast<double>(tokens)).cast<float>().cast<double>();
   CHECK_NOTHROW(checked_hessian(rounded));
   CHECK_NOTHROW(checked_hessian(1e-30 * rounded));
+}
+
+TEST_CASE("checked_hessian gives the same bits and the same complaint on any number of threads", "[metric][property]") {
+  basin::test::Rng rng(59);
+  Dense h = basin::test::spd_matrix<double>(150, 10, rng);
+  h(20, 140) *= 1 + 1e-9;
+  basin::test::Threads threads{3};
+  CHECK(checked_hessian(h, {.executor = threads}) == checked_hessian(h));
+  h(149, 2) = h(70, 3) = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_WITH(checked_hessian(h, {.executor = threads}), basin::test::contains_text("H[70, 3] is not finite"));
 }
 
 TEST_CASE("checked_hessian says what is wrong and where", "[metric][bad-input]") {

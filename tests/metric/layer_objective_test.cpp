@@ -27,7 +27,7 @@ TEST_CASE("LayerObjective knows the golden energy", "[metric][reference]") {
 
 TEMPLATE_TEST_CASE("LayerObjective's loss is the trace in long double", "[metric][reference]", float, double) {
   using T = TestType;
-  const Index n_out = GENERATE(1, 7, 70), n_in = GENERATE(1, 13, 32), g = GENERATE(1, 8);
+  const Index n_out = GENERATE(1, 7, 70), n_in = GENERATE(1, 13, 32, 200), g = GENERATE(1, 8);
   CAPTURE(n_out, n_in, g);
   basin::test::Rng rng(58);
   const auto made = basin::test::synthetic_layer(n_out, n_in, rng);
@@ -50,13 +50,20 @@ TEMPLATE_TEST_CASE("LayerObjective's loss is the trace in long double", "[metric
 
 TEST_CASE("LayerObjective gives the same bits on any number of threads", "[metric][property]") {
   basin::test::Rng rng(59);
-  const auto made = basin::test::synthetic_layer(100, 24, rng);
+  const Index n_in = GENERATE(22, 300);  // both padded
+  const auto made = basin::test::synthetic_layer(100, n_in, rng);
   const LayerObjective<double> layer(made.weight, made.hessian, 8);
-  const Dense decoded = basin::test::normal_matrix<double>(100, 24, rng);
+  const Dense decoded = basin::test::normal_matrix<double>(100, layer.padded_in(), rng);
   const auto want = layer.row_losses(decoded);
   for (const Index count : {2, 7}) {
     basin::test::Threads threads{count};
     CHECK(layer.row_losses(decoded, {.executor = threads}) == want);
+    const LayerObjective<float> shared(made.weight.cast<float>(), made.hessian, 8, {.executor = threads});
+    const LayerObjective<float> alone(made.weight.cast<float>(), made.hessian, 8);
+    CHECK(shared.hessian() == alone.hessian());
+    CHECK(shared.working_hessian() == alone.working_hessian());
+    CHECK(shared.weight_product() == alone.weight_product());
+    CHECK(shared.weight_energy() == alone.weight_energy());
   }
 }
 

@@ -204,6 +204,26 @@ TEST_CASE("A reward for zero codes counts both codes of a pair", "[search][prope
   }
 }
 
+TEST_CASE("JointBeam is wider where codebooks are small, unless told", "[search][property]") {
+  const auto width = [](int num_codebooks, int bits) {
+    return JointBeam::default_beam({.num_codebooks = num_codebooks, .bits_per_code = bits});
+  };
+  CHECK(width(2, 16) == 4);
+  CHECK(width(2, 8) == 4);
+  CHECK(width(2, 7) == 6);
+  CHECK(width(2, 6) == 8);
+  CHECK(width(2, 2) == 8);
+  CHECK(width(2, 1) == 4);  // all there are
+  CHECK(width(1, 1) == 2);
+  Rng rng(24);
+  const Layer layer = basin::test::random_layer<double>(6, 32, 4, rng);
+  Weight open = basin::test::random_weight<double>(6, 32, {.bits_per_code = 4, .in_group_size = 4}, rng);
+  Weight told = open;
+  pass(JointBeam{}, layer, open);
+  pass(JointBeam{.beam_size = 8}, layer, told);
+  CHECK(open.codes == told.codes);
+}
+
 TEST_CASE("JointBeam refuses beams as BeamSearch does", "[search][bad-input]") {
   Rng rng(23);
   const Scheme scheme{.num_codebooks = 1, .bits_per_code = 3, .in_group_size = 4};

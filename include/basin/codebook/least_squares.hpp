@@ -26,7 +26,7 @@ namespace basin {
 /// Errors    ValueError for iterations < 1, or a ridge or tolerance that is negative or not finite.
 /// Source    this library (docs/codebook/least_squares.md).
 struct LeastSquares {
-  int max_iterations = 5;
+  int max_iterations = 3;
   /// Stop when the gradient has shrunk by this factor.
   double tolerance = 1e-3;
   /// Relative to the mean diagonal of A.
@@ -88,10 +88,12 @@ struct LeastSquares {
       for (Index first = 0; first < groups; first += step) {
         const Index count = std::min(step, groups - first);
         Matrix<double> share = Matrix<double>::Zero(count, codewords_);
-        for (Index o = 0; o < weight.num_out_groups(); ++o)
-          for (Index j = 0; j < count; ++j)
-            for (Index m = 0; m < weight.codes.num_codebooks(); ++m)
-              share(j, m * weight.codebooks.size() + weight.codes(o, first + j, m)) += energy_(o);
+        for_each_range(context.executor, count, 8, [&](Index begin, Index end) {
+          for (Index o = 0; o < weight.num_out_groups(); ++o)
+            for (Index j = begin; j < end; ++j)
+              for (Index m = 0; m < weight.codes.num_codebooks(); ++m)
+                share(j, m * weight.codebooks.size() + weight.codes(o, first + j, m)) += energy_(o);
+        });
         for_each_range(context.executor, codewords_, 64, [&](Index begin, Index end) {
           for (Index j = 0; j < count; ++j) {
             const Matrix<double> block = layer.hessian().block((first + j) * g_, (first + j) * g_, g_, g_);
@@ -126,22 +128,29 @@ struct LeastSquares {
       const Matrix<double> curved = scatter_groups(weight_, moved, energy_, context);
       if (increment.allFinite() && lowers(increment, right, curved)) {
         weight_.codebooks.values() += step;
-        product += moved;
+        add(T(1), moved, product, context);
       }
     }
 
     void solve_iteratively(Matrix<T>& product, int iterations, double shrinkage, const RunContext& context) const {
       std::vector<Eigen::LLT<Matrix<double>>> factors(static_cast<std::size_t>(codewords_));
-      for (Index k = 0; k < codewords_; ++k)
-        factors[static_cast<std::size_t>(k)].compute(blocks_.middleRows(k * g_, g_) + ridge_ * Matrix<double>::Identity(g_, g_));
+      const auto each_codeword = [&](auto&& body) {
+        for_each_range(context.executor, codewords_, 64, [&](Index begin, Index end) {
+          for (Index k = begin; k < end; ++k) body(k, factors[static_cast<std::size_t>(k)]);
+        });
+      };
+      each_codeword([&](Index k, Eigen::LLT<Matrix<double>>& factor) {
+        factor.compute(blocks_.middleRows(k * g_, g_) + ridge_ * Matrix<double>::Identity(g_, g_));
+      });
       const auto precondition = [&](const Matrix<double>& x) {
         Matrix<double> result = x;
-        for (Index k = 0; k < codewords_; ++k)
+        each_codeword([&](Index k, const Eigen::LLT<Matrix<double>>& factor) {
           for (Index p = 0; p < g_out_; ++p) {
             Vector<double> part = result.row(k).segment(p * g_, g_).transpose();
-            factors[static_cast<std::size_t>(k)].solveInPlace(part);
+            factor.solveInPlace(part);
             result.row(k).segment(p * g_, g_) = part.transpose();
           }
+        });
         return result;
       };
       const Matrix<double> right = slope(product, context);
@@ -160,7 +169,7 @@ struct LeastSquares {
         const double length = fit / curvature;
         increment += length * direction;
         curved += length * bent;
-        moved += static_cast<T>(length) * spread;
+        add(static_cast<T>(length), spread, moved, context);
         residual -= length * bent;
         const Matrix<double> next = precondition(residual);
         const double next_fit = residual.cwiseProduct(next).sum();
@@ -169,17 +178,26 @@ struct LeastSquares {
       }
       if (increment.allFinite() && lowers(increment, right, curved)) {
         weight_.codebooks.values() += increment.template cast<T>();
-        product += moved;
+        add(T(1), moved, product, context);
       }
     }
 
    private:
     /// -dL/dC / 2 at the current codewords, given q H.
     [[nodiscard]] Matrix<double> slope(const Matrix<T>& product, const RunContext& context) const {
-      Matrix<T> pull = layer_.weight_product();
-      for (Index o = 0; o < weight_.num_out_groups(); ++o)
-        pull.middleRows(o * g_out_, g_out_) -= weight_.scales(o) * product.middleRows(o * g_out_, g_out_);
+      Matrix<T> pull(product.rows(), product.cols());
+      for_each_range(context.executor, weight_.num_out_groups(), 32, [&](Index begin, Index end) {
+        for (Index o = begin; o < end; ++o)
+          pull.middleRows(o * g_out_, g_out_) = layer_.weight_product().middleRows(o * g_out_, g_out_) -
+                                                weight_.scales(o) * product.middleRows(o * g_out_, g_out_);
+      });
       return scatter_groups(weight_, pull, scale_, context);
+    }
+    /// to += factor * x.
+    static void add(T factor, const Matrix<T>& x, Matrix<T>& to, const RunContext& context) {
+      for_each_range(context.executor, to.rows(), 32, [&](Index begin, Index end) {
+        to.middleRows(begin, end - begin) += factor * x.middleRows(begin, end - begin);
+      });
     }
     /// Whether L falls: dL = dx A dx - 2 b dx.
     [[nodiscard]] static bool lowers(const Matrix<double>& increment, const Matrix<double>& right, const Matrix<double>& curved) {

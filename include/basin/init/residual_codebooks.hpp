@@ -4,6 +4,7 @@
 #include <basin/codebook/row_scales.hpp>
 #include <basin/codebook/weighted_em.hpp>
 #include <basin/core/error.hpp>
+#include <basin/core/executor.hpp>
 #include <basin/core/run_context.hpp>
 #include <basin/core/scheme.hpp>
 #include <basin/core/types.hpp>
@@ -47,6 +48,43 @@ template <std::floating_point T, class Cluster>
     context.report({.stage = "init", .step = m, .fraction = static_cast<double>(m + 1) / scheme.num_codebooks});
   }
   return weight;
+}
+
+/// Codebooks once more, each for what all others leave.
+///
+///     R = W / s - sum_m C[m][z[m]];
+///     `sweeps` times, for m: R += C[m][z[m]];  (C[m], z[m]) = refine(C[m], z[m], R);  R -= C[m][z[m]]
+///
+/// `refine(residual, clustering)` improves a Clustering<T> of the residual [O * J, D].
+/// Source    the alternation of iterated conditional modes; in vector quantization it makes residual
+///           codebooks additive ones.
+template <std::floating_point T, class Refine>
+void revisit_codebooks(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, Index sweeps, const Refine& refine,
+                       const RunContext& context) {
+  const Index in_groups = weight.num_in_groups();
+  Matrix<T> residual = normalized_groups<T>(layer.weight(), weight.scales, weight.scheme().in_group_size,
+                                            weight.scheme().out_group_size);
+  const auto add_codebook = [&](Index m, T sign) {
+    for_each_range(context.executor, weight.num_out_groups(), 32, [&](Index begin, Index end) {
+      for (Index n = begin * in_groups; n < end * in_groups; ++n)
+        residual.row(n) += sign * weight.codebooks.codebook(m).row(weight.codes(n / in_groups, n % in_groups, m));
+    });
+  };
+  for (Index m = 0; m < weight.codes.num_codebooks(); ++m) add_codebook(m, T(-1));
+  for (Index sweep = 0; sweep < sweeps; ++sweep)
+    for (Index m = 0; m < weight.codes.num_codebooks(); ++m) {
+      context.check_stop();
+      add_codebook(m, T(1));
+      Clustering<T> clustering{weight.codebooks.codebook(m), {}};
+      clustering.codes.reserve(static_cast<std::size_t>(residual.rows()));
+      for (Index n = 0; n < residual.rows(); ++n)
+        clustering.codes.push_back(weight.codes(n / in_groups, n % in_groups, m));
+      refine(residual, clustering);
+      weight.codebooks.codebook(m) = clustering.codewords;
+      for (Index n = 0; n < residual.rows(); ++n)
+        weight.codes(n / in_groups, n % in_groups, m) = clustering.codes[static_cast<std::size_t>(n)];
+      add_codebook(m, T(-1));
+    }
 }
 
 }  // namespace basin

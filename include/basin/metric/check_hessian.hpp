@@ -1,14 +1,17 @@
 #pragma once
 
 #include <basin/core/error.hpp>
+#include <basin/core/executor.hpp>
+#include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
-
-#include <Eigen/Cholesky>
+#include <basin/metric/cholesky.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace basin {
 namespace detail {
@@ -21,23 +24,43 @@ template <class Dense>
   return {-1, -1};
 }
 
-/// (H + H^T) / 2 and the largest |H - H^T|, by tiles, so that H^T is read along cache lines too.
+/// @throws ValueError naming the first entry of H that is NaN or infinite.
+inline void check_finite_hessian(ConstMatrixRef<double> hessian, const RunContext& context) {
+  constexpr Index rows = 64;
+  std::vector<char> is_finite(static_cast<std::size_t>((hessian.rows() + rows - 1) / rows));
+  for_each_range(context.executor, hessian.rows(), rows, [&](Index begin, Index end) {
+    is_finite[static_cast<std::size_t>(begin / rows)] = hessian.middleRows(begin, end - begin).allFinite();
+  });
+  if (std::find(is_finite.begin(), is_finite.end(), 0) == is_finite.end()) return;
+  const auto [row, column] = first_not_finite(hessian);
+  raise<ValueError>("H[", row, ", ", column, "] is not finite; a calibration batch held NaN or infinity");
+}
+
+/// (H + H^T) / 2, the largest |H| and the largest |H - H^T|, by tiles, so that H^T is read along cache
+/// lines too.
 struct Symmetrized {
   Matrix<double> mean;
-  double asymmetry = 0;
+  double largest = 0, asymmetry = 0;
 
-  explicit Symmetrized(ConstMatrixRef<double> hessian) : mean(hessian.rows(), hessian.cols()) {
+  Symmetrized(ConstMatrixRef<double> hessian, const RunContext& context) : mean(hessian.rows(), hessian.cols()) {
     constexpr Index tile = 64;
     const Index n = hessian.rows();
-    for (Index i = 0; i < n; i += tile)
+    Matrix<double> extents = Matrix<double>::Zero((n + tile - 1) / tile, 2);
+    for_each_range(context.executor, n, tile, [&](Index i, Index end) {
+      auto extent = extents.row(i / tile);
+      extent(0) = hessian.middleRows(i, end - i).cwiseAbs().maxCoeff();
       for (Index j = i; j < n; j += tile) {
-        const Index rows = std::min(tile, n - i), columns = std::min(tile, n - j);
+        const Index rows = end - i, columns = std::min(tile, n - j);
         const auto upper = hessian.block(i, j, rows, columns);
         const Matrix<double> lower = hessian.block(j, i, columns, rows).transpose();
-        asymmetry = std::max(asymmetry, (upper - lower).cwiseAbs().maxCoeff());
+        extent(1) = std::max(extent(1), (upper - lower).cwiseAbs().maxCoeff());
         mean.block(i, j, rows, columns) = 0.5 * (upper + lower);
         if (i != j) mean.block(j, i, columns, rows) = mean.block(i, j, rows, columns).transpose();
       }
+    });
+    if (n == 0) return;
+    largest = extents.col(0).maxCoeff();
+    asymmetry = extents.col(1).maxCoeff();
   }
 };
 }  // namespace detail
@@ -54,27 +77,22 @@ void check_finite_weight(ConstMatrixRef<T> weight) {
 ///
 /// Accuracy  asymmetry up to 1e-6 of the largest entry, and negative eigenvalues down to -1e-6 tr(H),
 ///           count as rounding (float32 files have both).
-/// Cost      one Cholesky factorization, n_in^3 / 3.
+/// Cost      one Cholesky factorization, n_in^3 / 3, shared out.
 /// @throws ShapeError if H is not square.
 /// @throws ValueError if H has an entry that is NaN or infinite, differs from its transpose, or is
 ///         indefinite (then it is not X^T X of anything).
-[[nodiscard]] inline Matrix<double> checked_hessian(ConstMatrixRef<double> hessian) {
+[[nodiscard]] inline Matrix<double> checked_hessian(ConstMatrixRef<double> hessian, const RunContext& context = {}) {
   if (hessian.rows() != hessian.cols())
     raise<ShapeError>("H must be square, got [", hessian.rows(), ", ", hessian.cols(), "]");
-  const auto [row, column] = detail::first_not_finite(hessian);
-  if (row >= 0)
-    raise<ValueError>("H[", row, ", ", column, "] is not finite; a calibration batch held NaN or infinity");
-  const double largest = hessian.size() == 0 ? 0.0 : hessian.cwiseAbs().maxCoeff();
-  detail::Symmetrized symmetrized(hessian);
-  if (symmetrized.asymmetry > 1e-6 * largest)
-    raise<ValueError>("H must be symmetric, but |H - H^T| reaches ", symmetrized.asymmetry, " where |H| reaches ", largest);
+  detail::check_finite_hessian(hessian, context);
+  detail::Symmetrized symmetrized(hessian, context);
+  if (symmetrized.asymmetry > 1e-6 * symmetrized.largest)
+    raise<ValueError>("H must be symmetric, but |H - H^T| reaches ", symmetrized.asymmetry, " where |H| reaches ",
+                      symmetrized.largest);
   Matrix<double> symmetric = std::move(symmetrized.mean);
-  if (largest > 0) {
-    Matrix<double> shifted = symmetric;
-    shifted.diagonal().array() += 1e-6 * symmetric.diagonal().cwiseAbs().sum();
-    if (Eigen::LLT<Eigen::Ref<Matrix<double>>>(shifted).info() != Eigen::Success)
-      raise<ValueError>("H must be positive semidefinite, but it has a clearly negative eigenvalue; pass X^T X / n_tokens");
-  }
+  const double shift = 1e-6 * symmetric.diagonal().cwiseAbs().sum();
+  if (symmetrized.largest > 0 && !shifted_cholesky(symmetric, shift, context))
+    raise<ValueError>("H must be positive semidefinite, but it has a clearly negative eigenvalue; pass X^T X / n_tokens");
   return symmetric;
 }
 

@@ -43,7 +43,7 @@ struct Compensation {
     raise<ValueError>("compensated_weight: strength must be in [0, 1], got ", options.strength);
   const double damping = relative_damping(hessian, options.damping);
   if (options.strength == 0 || hessian.isZero(0)) return weight;
-  const Matrix<double> lower = damped_cholesky(hessian, damping).lower;
+  const Matrix<double> lower = damped_cholesky(hessian, damping, context).lower;
   Matrix<float> compensated(weight.rows(), weight.cols());
   for_each_range(context.executor, weight.rows(), 96, [&](Index begin, Index end) {
     Eigen::MatrixXd change = deficit.middleRows(begin, end - begin).transpose();

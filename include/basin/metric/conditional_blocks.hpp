@@ -37,7 +37,7 @@ struct ConditionalBlocks {
     HessianBlocks blocks((n_in + g - 1) / g, g);
     const double damping = relative_damping(hessian, lambda);
     if (!(mean_diagonal(hessian) > 0)) return blocks;
-    const Matrix<double> lower = damped_cholesky(hessian, damping).lower;
+    const Matrix<double> lower = damped_cholesky(hessian, damping, context).lower;
 
     // (L L^T)^-1 = X^T X with X = L^-1. A panel of X's columns is zero above its own rows.
     const Index groups_per_panel = std::max<Index>(1, 128 / g);

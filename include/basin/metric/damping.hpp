@@ -1,10 +1,9 @@
 #pragma once
 
-#include <basin/core/config.hpp>
 #include <basin/core/error.hpp>
+#include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
-
-#include <Eigen/Cholesky>
+#include <basin/metric/cholesky.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -33,12 +32,13 @@ struct DampedCholesky {
 /// H + damping I = L L^T, with ten times more damping at every failure, up to tr(H) / n.
 ///
 /// Shapes    H: [n, n], symmetric positive semidefinite up to rounding, not zero.
-/// Cost      n^3 / 3 multiply-adds a try; one copy of H.
+/// Cost      n^3 / 3 multiply-adds a try, shared out; one copy of H.
 /// Accuracy  a failed try with damping 0 is followed by 1e-10 * tr(H) / n.
 /// @throws ShapeError if H is not square.
 /// @throws ValueError if the diagonal or the damping is not finite, or H + damping I is not positive
 ///         definite within that limit.
-[[nodiscard]] inline DampedCholesky damped_cholesky(ConstMatrixRef<double> hessian, double damping) {
+[[nodiscard]] inline DampedCholesky damped_cholesky(ConstMatrixRef<double> hessian, double damping,
+                                                    const RunContext& context = {}) {
   if (hessian.rows() != hessian.cols())
     raise<ShapeError>("damped_cholesky: H must be square, got [", hessian.rows(), ", ", hessian.cols(), "]");
   if (!std::isfinite(damping) || !std::isfinite(mean_diagonal(hessian)))
@@ -47,13 +47,8 @@ struct DampedCholesky {
   const double yardstick = std::max(0.0, mean_diagonal(hessian));
   const double limit = std::max(damping, yardstick);
   for (;; damping = std::max(10 * damping, 1e-10 * yardstick)) {
-    DampedCholesky factor{hessian, damping};
-    factor.lower.diagonal().array() += damping;
-    const Eigen::LLT<Eigen::Ref<Matrix<double>>> llt(factor.lower);
-    if (llt.info() == Eigen::Success && factor.lower.allFinite()) {
-      factor.lower.triangularView<Eigen::StrictlyUpper>().setZero();
-      return factor;
-    }
+    if (auto lower = shifted_cholesky(hessian, damping, context); lower && lower->allFinite())
+      return {*std::move(lower), damping};
     if (!(10 * damping <= limit) || limit == 0)
       raise<ValueError>("H is not positive definite even with ", damping,
                         " added to its diagonal; it is not X^T X / n_tokens");

@@ -6,6 +6,7 @@
 #include <basin/core/types.hpp>
 #include <basin/metric/check_hessian.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <limits>
 
@@ -18,13 +19,15 @@ namespace basin {
 ///           rows of H) to padded_in() = g * ceil(n_in / g), so padding costs nothing under L.
 /// Units     L is the squared output error per token, summed over output rows.
 /// Accuracy  losses are evaluated in double whatever T is; T is what searches and updates work in.
-/// Cost      loss: n_out * n_in^2 multiply-adds in double.
+/// Cost      loss: n_out * n_in^2 / 2 multiply-adds in double.
 template <std::floating_point T>
 class LayerObjective {
  public:
   using value_type = T;
   /// Rows that a task handles at a time: fixed, so that sums never depend on the number of threads.
   static constexpr Index rows_per_task = 96;
+  /// Inputs at a time in a quadratic form.
+  static constexpr Index columns_per_block = 192;
 
   /// @throws ShapeError if W is empty, H is not [n_in, n_in], or group_size < 1.
   /// @throws ValueError if W or H is not finite, or H not symmetric (rounding is symmetrised away)
@@ -39,14 +42,16 @@ class LayerObjective {
       raise<ShapeError>("LayerObjective: W is [", weight.rows(), ", ", n_in_, "], so H must be [", n_in_, ", ",
                         n_in_, "], got [", hessian.rows(), ", ", hessian.cols(), "]");
     check_finite_weight<T>(weight);
-    const Matrix<double> symmetric = checked_hessian(hessian);
+    hessian_ = checked_hessian(hessian, context);
 
     const Index padded = (n_in_ + group_size - 1) / group_size * group_size;
     weight_ = Matrix<T>::Zero(weight.rows(), padded);
     weight_.leftCols(n_in_) = weight;
-    hessian_ = Matrix<double>::Zero(padded, padded);
-    hessian_.topLeftCorner(n_in_, n_in_) = symmetric;
-    hessian_t_ = hessian_.template cast<T>();
+    if (padded > n_in_) hessian_.conservativeResizeLike(Matrix<double>::Zero(padded, padded));
+    hessian_t_.resize(padded, padded);
+    for_each_range(context.executor, padded, rows_per_task, [&](Index begin, Index end) {
+      hessian_t_.middleRows(begin, end - begin) = hessian_.middleRows(begin, end - begin).template cast<T>();
+    });
     weight_product_.resize(n_out(), padded);
     Vector<double> energies(n_out());
     for_each_range(context.executor, n_out(), rows_per_task, [&](Index begin, Index end) {
@@ -98,7 +103,16 @@ class LayerObjective {
     for_each_range(context.executor, n_out(), rows_per_task, [&](Index begin, Index end) {
       const Matrix<double> error =
           (weight_.middleRows(begin, end - begin) - decoded.middleRows(begin, end - begin)).template cast<double>();
-      losses.segment(begin, end - begin) = (error * hessian_).cwiseProduct(error).rowwise().sum();
+      auto own = losses.segment(begin, end - begin);
+      own.setZero();
+      // H is symmetric: what stands above its diagonal blocks counts twice.
+      for (Index c = 0; c < padded_in(); c += columns_per_block) {
+        const Index width = std::min(columns_per_block, padded_in() - c);
+        const auto here = error.middleCols(c, width);
+        Matrix<double> product = here * hessian_.block(c, c, width, width);
+        if (c > 0) product.noalias() += 2 * error.leftCols(c) * hessian_.block(0, c, c, width);
+        own += product.cwiseProduct(here).rowwise().sum();
+      }
     });
     return losses;
   }

@@ -11,12 +11,12 @@
 #include <basin/search/joint_beam.hpp>
 
 namespace basin::recipes {
-/// Our best: row-weighted OA-EM under conditional blocks, joint search in shuffled order, exact least
-/// squares.
+/// Our best: row-weighted OA-EM under conditional blocks with two sweeps, joint search in shuffled
+/// order, exact least squares.
 using Recommended = Quantizer<ConditionalBlocks, OaEm, JointBeam, LeastSquares>;
 [[nodiscard]] inline Recommended recommended(const QuantizerOptions& options = {}) {
-  return {ConditionalBlocks{}, OaEm{.row_weighting = true},
-          JointBeam{.beam_size = 4, .order = VisitOrder::shuffled}, LeastSquares{}, options};
+  return {ConditionalBlocks{}, OaEm{.row_weighting = true, .sweeps = 2}, JointBeam{.order = VisitOrder::shuffled},
+          LeastSquares{}, options};
 }
 
 /// AQLM as published: residual k-means, Adam, one code at a time.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <basin/core/scheme.hpp>
 #include <basin/search/concepts.hpp>
 #include <basin/search/detail/run_beam.hpp>
 #include <basin/search/order.hpp>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace basin {
@@ -24,7 +26,8 @@ namespace basin {
 /// Ties, errors  as BeamSearch.
 /// Source    this library (docs/search/joint_beam.md).
 struct JointBeam {
-  int beam_size = 4;
+  /// Hypotheses kept; none asks for 4, for 6 at 7 bits and 8 below, where a scan costs a quarter and less.
+  std::optional<int> beam_size{};
   VisitOrder order = VisitOrder::natural;
   /// Loss forgiven for every code that is 0.
   double sparsity = 0;
@@ -32,7 +35,7 @@ struct JointBeam {
   template <class T>
   void search(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, std::uint64_t seed, std::uint64_t pass,
               const RunContext& context = {}) const {
-    detail::run_beam(layer, weight, beam_size, order, sparsity, seed, pass, context, [](const std::vector<Index>& codebooks) {
+    detail::run_beam(layer, weight, beam_size.value_or(default_beam(weight.scheme())), order, sparsity, seed, pass, context, [](const std::vector<Index>& codebooks) {
       std::vector<detail::Move> moves;
       const std::size_t count = codebooks.size();
       if (count == 1) moves.push_back({static_cast<int>(codebooks[0]), -1});
@@ -44,6 +47,12 @@ struct JointBeam {
       }
       return moves;
     });
+  }
+
+  /// What beam_size stands for where it is left open.
+  [[nodiscard]] static int default_beam(const Scheme& scheme) noexcept {
+    const int tuple_bits = std::min(scheme.num_codebooks * scheme.bits_per_code, 3);
+    return std::min(std::clamp(4 + 2 * (8 - scheme.bits_per_code), 4, 8), 1 << tuple_bits);
   }
 };
 static_assert(Searcher<JointBeam>);

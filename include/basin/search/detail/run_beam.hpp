@@ -59,10 +59,12 @@ void run_beam(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, int bea
   if (visit != VisitOrder::natural) {
     const Matrix<T>& hessian = layer.working_hessian();
     reordered.resize(hessian.rows(), hessian.cols());
-    for (Index a = 0; a < groups; ++a)
-      for (Index b = 0; b < groups; ++b)
-        reordered.block(a * g, b * g, g, g) = hessian.block(plan.order[static_cast<std::size_t>(a)] * g,
-                                                            plan.order[static_cast<std::size_t>(b)] * g, g, g);
+    for_each_range(context.executor, groups, 8, [&](Index begin, Index end) {
+      for (Index a = begin; a < end; ++a)
+        for (Index b = 0; b < groups; ++b)
+          reordered.block(a * g, b * g, g, g) = hessian.block(plan.order[static_cast<std::size_t>(a)] * g,
+                                                              plan.order[static_cast<std::size_t>(b)] * g, g, g);
+    });
     plan.hessian = &reordered;
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <basin/kernels/arch/avx2.hpp>
 #include <basin/kernels/arch/avx512bw.hpp>
 #include <basin/kernels/arch/avx512vbmi.hpp>
 #include <basin/kernels/arch/avx512vnni.hpp>
@@ -14,6 +15,9 @@ namespace basin::kernels {
 [[nodiscard]] inline std::span<const KernelSet> available_kernels() noexcept {
   static const KernelSet sets[] = {
       kernel_set<scalar>(),
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+      kernel_set<avx2>(),
+#endif
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
       kernel_set<avx512bw>(),
 #if defined(__AVX512VNNI__)

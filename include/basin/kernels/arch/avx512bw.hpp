@@ -18,7 +18,8 @@ namespace basin::kernels {
 namespace detail {
 template <>
 struct Simd<avx512bw> {
-  static constexpr int lanes = 64, floats = 16, half_floats = 8, build_vectors = 16;
+  static constexpr int lanes = 64, floats = 16, half_floats = 8, build_vectors = 16, codes_at_once = 2;
+  static constexpr bool signed_entries = false;
   template <int Planes>
   static constexpr int strips = Planes == 1 ? 2 : 1;
   using Bytes = __m512i;
@@ -95,13 +96,19 @@ struct Simd<avx512bw> {
   static BASIN_ALWAYS_INLINE void store_sums(std::int32_t* at, const Sums& sums) noexcept {
     for (int i = 0; i < 4; ++i) _mm512_storeu_si512(at + 16 * i, sums.v[i]);
   }
-  /// Products of two codes fill 16 bits: 2 * 127 * 255 < 2^16.
-  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, Bytes a, const std::int32_t* ka, Bytes b, const std::int32_t* kb) noexcept {
-    add_words(sums, _mm512_add_epi16(even_products(a, ka), even_products(b, kb)),
-              _mm512_add_epi16(odd_products(a, ka), odd_products(b, kb)));
+  static BASIN_ALWAYS_INLINE void set_multiplier(std::int32_t* multipliers, std::ptrdiff_t q, std::int32_t k) noexcept {
+    for (int i = 0; i < 4; ++i) multipliers[4 * q + i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(k) << (8 * i));
   }
-  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, Bytes a, const std::int32_t* ka) noexcept {
-    add_words(sums, even_products(a, ka), odd_products(a, ka));
+  /// Products of two codes fill 16 bits: 2 * 127 * 255 < 2^16.
+  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, const Bytes (&entry)[2], const std::int32_t* multipliers,
+                                             std::ptrdiff_t q) noexcept {
+    const std::int32_t *ka = multipliers + 4 * q, *kb = ka + 4;
+    add_words(sums, _mm512_add_epi16(even_products(entry[0], ka), even_products(entry[1], kb)),
+              _mm512_add_epi16(odd_products(entry[0], ka), odd_products(entry[1], kb)));
+  }
+  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, const Bytes (&entry)[1], const std::int32_t* multipliers,
+                                             std::ptrdiff_t q) noexcept {
+    add_words(sums, even_products(entry[0], multipliers + 4 * q), odd_products(entry[0], multipliers + 4 * q));
   }
 
   /// Entries fit by construction: their step was chosen for the largest of them.
@@ -169,13 +176,9 @@ struct Simd<avx512bw> {
                                  _mm512_extracti32x4_epi32(codes, 2), _mm512_extracti32x4_epi32(codes, 3)};
         for (int i = 0; i < 4; ++i) sum[i] = _mm512_add_ps(sum[i], _mm512_i32gather_ps(_mm512_cvtepu8_epi32(part[i]), table, 4));
       };
-      visit_codes<avx512bw, Bits, 1>(
-          tile + first, rows, num_codes,
-          [&](int, __m512i a, std::ptrdiff_t qa, __m512i b, std::ptrdiff_t qb) BASIN_LAMBDA_INLINE {
-            look_up(a, qa);
-            look_up(b, qb);
-          },
-          [&](int, __m512i a, std::ptrdiff_t q) BASIN_LAMBDA_INLINE { look_up(a, q); });
+      visit_codes<avx512bw, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+        for (const __m512i& code : codes) look_up(code, q++);
+      });
       for (int i = 0; i < 4; ++i) _mm512_storeu_ps(sums + first + 16 * i, sum[i]);
     }
   }

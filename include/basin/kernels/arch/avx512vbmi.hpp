@@ -53,13 +53,9 @@ struct Simd<avx512vbmi> : Simd<avx512vnni> {
           sum[2 * i + 1] = _mm512_add_ps(sum[2 * i + 1], _mm512_castsi512_ps(_mm512_unpackhi_epi16(low[i], high[i])));
         }
       };
-      visit_codes<avx512vbmi, Bits, 1>(
-          tile + first, rows, num_codes,
-          [&](int, __m512i a, std::ptrdiff_t qa, __m512i b, std::ptrdiff_t qb) BASIN_LAMBDA_INLINE {
-            look_up(a, qa);
-            look_up(b, qb);
-          },
-          [&](int, __m512i a, std::ptrdiff_t q) BASIN_LAMBDA_INLINE { look_up(a, q); });
+      visit_codes<avx512vbmi, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+        for (const __m512i& code : codes) look_up(code, q++);
+      });
       for (int i = 0; i < 4; ++i) _mm512_storeu_ps(sums + first + 16 * i, sum[i]);
     }
   }

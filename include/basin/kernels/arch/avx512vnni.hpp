@@ -18,12 +18,11 @@ namespace detail {
 template <>
 struct Simd<avx512vnni> : Simd<avx512bw> {
   /// A multiplier in byte v of every four picks the rows 4 i + v: one instruction scales, widens and adds.
-  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, Bytes a, const std::int32_t* k) noexcept {
-    for (int v = 0; v < 4; ++v) sums.v[v] = _mm512_dpbusd_epi32(sums.v[v], a, _mm512_set1_epi32(k[v]));
-  }
-  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, Bytes a, const std::int32_t* ka, Bytes b, const std::int32_t* kb) noexcept {
-    accumulate(sums, a, ka);
-    accumulate(sums, b, kb);
+  template <int Count>
+  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, const Bytes (&entry)[Count], const std::int32_t* multipliers,
+                                             std::ptrdiff_t q) noexcept {
+    for (int i = 0; i < Count; ++i)
+      for (int v = 0; v < 4; ++v) sums.v[v] = _mm512_dpbusd_epi32(sums.v[v], entry[i], _mm512_set1_epi32(multipliers[4 * (q + i) + v]));
   }
 };
 }  // namespace detail

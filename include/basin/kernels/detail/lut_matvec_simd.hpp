@@ -34,47 +34,58 @@ template <class Arch, int Size>
   return S::largest_lane(largest);
 }
 
-/// Visits the codes of `Strips` vectors of rows in order, two codes at a time:
-/// pair(strip, codes, q, codes, q + 1), and single(strip, codes, q) for a last one.
-template <class Arch, int Bits, int Strips, class Pair, class Single>
-BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t rows, std::ptrdiff_t num_codes, Pair pair,
-                                     Single single) noexcept {
+/// Visits the codes of `Strips` vectors of rows in order: visit(strip, codes, q), where codes is an array of
+/// the codes q, q + 1, ..: S::codes_at_once of them, and one at a time at the end.
+template <class Arch, int Bits, int Strips, class Visit>
+BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t rows, std::ptrdiff_t num_codes, Visit visit) noexcept {
   using S = Simd<Arch>;
   using Bytes = typename S::Bytes;
   constexpr std::ptrdiff_t ahead = 4096;
+  constexpr int step = S::codes_at_once;
+  static_assert(step == 2 || step == 4);
   std::ptrdiff_t q = 0;
-  if constexpr (Bits == 4) {
-    for (; q + 1 < num_codes; q += 2, column += rows)
-      for (int s = 0; s < Strips; ++s) {
-        const std::uint8_t* strip = column + s * S::lanes;
-        __builtin_prefetch(strip + ahead);
-        const Bytes codes = S::load_bytes(strip);
-        pair(s, S::low_half(codes), q, S::high_half(codes), q + 1);
-      }
-  } else if constexpr (Bits == 6) {
+  if constexpr (Bits == 6) {
     for (; q + 3 < num_codes; q += 4, column += 3 * rows)
       for (int s = 0; s < Strips; ++s) {
         const std::uint8_t* strip = column + s * S::lanes;
         for (int i = 0; i < 3; ++i) __builtin_prefetch(strip + i * rows + ahead);
         const Bytes a = S::load_bytes(strip), b = S::load_bytes(strip + rows), c = S::load_bytes(strip + 2 * rows);
-        pair(s, S::low_six(a), q, S::low_six(b), q + 1);
-        pair(s, S::low_six(c), q + 2, S::top_bits(a, b, c), q + 3);
+        if constexpr (step == 4) {
+          const Bytes codes[4] = {S::low_six(a), S::low_six(b), S::low_six(c), S::top_bits(a, b, c)};
+          visit(s, codes, q);
+        } else {
+          const Bytes first[2] = {S::low_six(a), S::low_six(b)}, last[2] = {S::low_six(c), S::top_bits(a, b, c)};
+          visit(s, first, q);
+          visit(s, last, q + 2);
+        }
+      }
+  } else {
+    constexpr int bytes = Bits == 4 ? step / 2 : step;
+    for (; q + step <= num_codes; q += step, column += bytes * rows)
+      for (int s = 0; s < Strips; ++s) {
+        Bytes codes[step];
+        for (int i = 0; i < bytes; ++i) {
+          const std::uint8_t* strip = column + i * rows + s * S::lanes;
+          __builtin_prefetch(strip + ahead);
+          const Bytes here = S::load_bytes(strip);
+          if constexpr (Bits == 4) {
+            codes[2 * i] = S::low_half(here);
+            codes[2 * i + 1] = S::high_half(here);
+          } else {
+            codes[i] = here;
+          }
+        }
+        visit(s, codes, q);
       }
   }
-  if constexpr (Bits != 4)
-    for (; q + 1 < num_codes; q += 2, column += 2 * rows)
-      for (int s = 0; s < Strips; ++s) {
-        const std::uint8_t* strip = column + s * S::lanes;
-        __builtin_prefetch(strip + ahead);
-        __builtin_prefetch(strip + rows + ahead);
-        pair(s, S::load_bytes(strip), q, S::load_bytes(strip + rows), q + 1);
-      }
-  if (q < num_codes)
+  for (; q < num_codes; ++q) {
     for (int s = 0; s < Strips; ++s) {
-      const Bytes codes = S::load_bytes(column + s * S::lanes);
-      if constexpr (Bits == 4) single(s, S::low_half(codes), q);
-      else single(s, codes, q);
+      const Bytes here = S::load_bytes(column + s * S::lanes);
+      const Bytes codes[1] = {Bits != 4 ? here : q % 2 == 0 ? S::low_half(here) : S::high_half(here)};
+      visit(s, codes, q);
     }
+    if (Bits != 4 || q % 2 != 0) column += rows;
+  }
 }
 
 /// Adds the integer look-ups of `Strips` vectors of rows to their sums, [planes][rows] in Sums' order.
@@ -82,23 +93,19 @@ template <class Arch, int Planes, int Bits, int Strips>
 BASIN_ALWAYS_INLINE void accumulate_strips(const std::uint8_t* column, std::ptrdiff_t rows, std::ptrdiff_t num_codes,
                                            const std::uint8_t* tables, const std::int32_t* multipliers, std::int32_t* sums) noexcept {
   using S = Simd<Arch>;
-  using Bytes = typename S::Bytes;
   constexpr int size = 1 << Bits;
   typename S::Sums sum[Planes][Strips];
   for (int p = 0; p < Planes; ++p)
     for (int s = 0; s < Strips; ++s) sum[p][s] = S::load_sums(sums + p * rows + s * S::lanes);
-  const auto look_up = [&](Bytes codes, std::ptrdiff_t q, int plane) BASIN_LAMBDA_INLINE {
-    return S::template lookup<size>(S::template load_table<size>(tables + (q * Planes + plane) * size), codes);
-  };
-  visit_codes<Arch, Bits, Strips>(
-      column, rows, num_codes,
-      [&](int s, Bytes a, std::ptrdiff_t qa, Bytes b, std::ptrdiff_t qb) BASIN_LAMBDA_INLINE {
-        for (int p = 0; p < Planes; ++p)
-          S::accumulate(sum[p][s], look_up(a, qa, p), multipliers + 4 * qa, look_up(b, qb, p), multipliers + 4 * qb);
-      },
-      [&](int s, Bytes a, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
-        for (int p = 0; p < Planes; ++p) S::accumulate(sum[p][s], look_up(a, q, p), multipliers + 4 * q);
-      });
+  visit_codes<Arch, Bits, Strips>(column, rows, num_codes, [&](int s, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+    constexpr int count = sizeof codes / sizeof codes[0];
+    for (int p = 0; p < Planes; ++p) {
+      typename S::Bytes entry[count];
+      for (int i = 0; i < count; ++i)
+        entry[i] = S::lookup(S::template load_table<size>(tables + ((q + i) * Planes + p) * size), codes[i]);
+      S::accumulate(sum[p][s], entry, multipliers, q);
+    }
+  });
   for (int p = 0; p < Planes; ++p)
     for (int s = 0; s < Strips; ++s) S::store_sums(sums + p * rows + s * S::lanes, sum[p][s]);
 }
@@ -162,8 +169,7 @@ struct SimdLutMatvec {
         } else {
           const std::int32_t multiplier = quantizer.multiplier(largest);
           header.bias += 128 * multiplier;
-          auto* multipliers = reinterpret_cast<std::int32_t*>(out + at.multipliers) + 4 * q;
-          for (int i = 0; i < 4; ++i) multipliers[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(multiplier) << (8 * i));
+          S::set_multiplier(reinterpret_cast<std::int32_t*>(out + at.multipliers), q, multiplier);
           S::template quantize<planes, size>(entries, quantizer.inverse_step(multiplier), table);
         }
       }
@@ -230,9 +236,9 @@ struct SimdLutMatvec {
       for (std::ptrdiff_t r = 0; r < rows; r += S::lanes) {
         typename S::Floats value[4];
         for (int i = 0; i < 4; ++i) {
-          value[i] = S::to_floats(sums + (planes - 1) * rows + r + i * S::floats, bias);
+          value[i] = S::to_floats(sums + (planes - 1) * rows + r + i * S::floats, S::signed_entries ? 0 : bias);
           if constexpr (planes == 2)
-            value[i] = S::multiply_add(value[i], S::broadcast(256), S::to_floats(sums + r + i * S::floats, 0));
+            value[i] = S::multiply_add(value[i], S::broadcast(256), S::to_floats(sums + r + i * S::floats, S::signed_entries ? -bias : 0));
         }
         S::interleave(value, values + r);
       }

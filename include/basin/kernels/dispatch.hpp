@@ -1,6 +1,7 @@
 #pragma once
 
 #include <basin/kernels/arch/avx2.hpp>
+#include <basin/kernels/arch/avx2vnni.hpp>
 #include <basin/kernels/arch/avx512bw.hpp>
 #include <basin/kernels/arch/avx512vbmi.hpp>
 #include <basin/kernels/arch/avx512vnni.hpp>
@@ -17,6 +18,9 @@ namespace basin::kernels {
       kernel_set<scalar>(),
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
       kernel_set<avx2>(),
+#if defined(__AVXVNNI__)
+      kernel_set<avx2vnni>(),
+#endif
 #endif
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
       kernel_set<avx512bw>(),

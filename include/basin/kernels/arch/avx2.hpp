@@ -92,12 +92,12 @@ struct Simd<avx2> {
       } else {
         const __m256i not6 = _mm256_or_si256(low, _mm256_and_si256(_mm256_add_epi8(codes, codes), _mm256_set1_epi8(-128)));
         const __m256i neither = _mm256_or_si256(codes, not6);
-        for (int i = 0; i < 4; ++i) {
+        unroll<4>([&](int i) BASIN_LAMBDA_INLINE {
           const std::uint8_t* at = table.at + 16 * i;
           const __m256i one = _mm256_xor_si256(look_up_part(at + 192, low), look_up_part(at + 64, codes));
           const __m256i two = _mm256_xor_si256(look_up_part(at + 128, not6), look_up_part(at, neither));
           part[i] = _mm256_xor_si256(one, two);
-        }
+        });
       }
       return _mm256_blendv_epi8(_mm256_blendv_epi8(part[0], part[1], bit4), _mm256_blendv_epi8(part[2], part[3], bit4), bit5);
     }
@@ -172,27 +172,33 @@ struct Simd<avx2> {
     }
   }
 
+  /// A float table of 16 or 64 entries is four tables of bytes; four look-ups and eight interleaves make 32
+  /// floats. 256 entries would take four times the shuffles, and loads of single floats are faster.
   template <int Size>
   static BASIN_ALWAYS_INLINE void pack_exact(const float* entries, std::uint8_t* table) noexcept {
-    for (int k = 0; k < Size; k += 8) _mm256_storeu_ps(reinterpret_cast<float*>(table) + k, _mm256_loadu_ps(entries + k));
+    if constexpr (Size == 256) {
+      for (int k = 0; k < Size; k += 8) _mm256_storeu_ps(reinterpret_cast<float*>(table) + k, _mm256_loadu_ps(entries + k));
+    } else {
+      const __m128i bytes = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+      for (int k = 0; k < Size; k += 16) {
+        __m128i four[4];  // word b: byte b of four entries
+        for (int i = 0; i < 4; ++i)
+          four[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(entries + k + 4 * i)), bytes);
+        const __m128i low[2] = {_mm_unpacklo_epi32(four[0], four[1]), _mm_unpacklo_epi32(four[2], four[3])};
+        const __m128i high[2] = {_mm_unpackhi_epi32(four[0], four[1]), _mm_unpackhi_epi32(four[2], four[3])};
+        auto* out = reinterpret_cast<__m128i*>(table + k);
+        _mm_storeu_si128(out, _mm_unpacklo_epi64(low[0], low[1]));
+        _mm_storeu_si128(out + Size / 16, _mm_unpackhi_epi64(low[0], low[1]));
+        _mm_storeu_si128(out + Size / 8, _mm_unpacklo_epi64(high[0], high[1]));
+        _mm_storeu_si128(out + Size / 16 * 3, _mm_unpackhi_epi64(high[0], high[1]));
+      }
+    }
   }
   template <int Bits>
   static BASIN_ALWAYS_INLINE void add_exact(const std::uint8_t* tile, std::ptrdiff_t rows, std::ptrdiff_t num_codes,
                                             const std::uint8_t* tables, float* sums) noexcept {
-    for (std::ptrdiff_t first = 0; first < rows; first += lanes) {
-      __m256 sum[4];
-      for (int i = 0; i < 4; ++i) sum[i] = _mm256_loadu_ps(sums + first + 8 * i);
-      visit_codes<avx2, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
-        for (const __m256i& code : codes) {
-          const auto* table = reinterpret_cast<const float*>(tables) + (q++ << Bits);
-          alignas(32) std::uint8_t at[32];
-          store_vector(at, Bits == 6 ? _mm256_and_si256(code, _mm256_set1_epi8(63)) : code);
-          for (int i = 0; i < 4; ++i)
-            sum[i] = _mm256_add_ps(sum[i], _mm256_i32gather_ps(table, _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at + 8 * i))), 4));
-        }
-      });
-      for (int i = 0; i < 4; ++i) _mm256_storeu_ps(sums + first + 8 * i, sum[i]);
-    }
+    if constexpr (Bits == 8) return add_loads(tile, rows, num_codes, reinterpret_cast<const float*>(tables), sums);
+    else return add_bytes<Bits>(tile, rows, num_codes, tables, sums);
   }
   static BASIN_ALWAYS_INLINE void exact_rows(const float* sums, float* out) noexcept {
     for (int i = 0; i < 4; ++i) _mm256_storeu_ps(out + 8 * i, _mm256_loadu_ps(sums + 8 * i));
@@ -215,6 +221,56 @@ struct Simd<avx2> {
   static BASIN_ALWAYS_INLINE void store_part(std::uint8_t* at, __m256i packed) noexcept {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at),
                      _mm_unpacklo_epi64(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1)));
+  }
+  /// Sums of 8 rows, one float load per look-up, over as many codes as have their tables in the first-level cache.
+  static BASIN_ALWAYS_INLINE void add_loads(const std::uint8_t* tile, std::ptrdiff_t rows, std::ptrdiff_t num_codes, const float* tables,
+                                            float* sums) noexcept {
+    constexpr std::ptrdiff_t in_cache = 16;
+    for (std::ptrdiff_t begin = 0; begin < num_codes; begin += in_cache) {
+      const std::ptrdiff_t end = begin + in_cache < num_codes ? begin + in_cache : num_codes;
+      for (std::ptrdiff_t row = 0; row < rows; row += 8) {
+        __m128 sum[8];  // scalars: as vectors they would be assembled by shuffles
+        unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] = _mm_load_ss(sums + row + r); });
+        const std::uint8_t* column = tile + begin * rows + row;
+        const float* table = tables + begin * 256;
+        for (std::ptrdiff_t q = begin; q < end; ++q, column += rows, table += 256) {
+          __builtin_prefetch(column + 4096);
+          std::uint64_t codes;
+          __builtin_memcpy(&codes, column, sizeof codes);
+          unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] = _mm_add_ss(sum[r], _mm_load_ss(table + (codes >> (8 * r) & 255))); });
+        }
+        unroll<8>([&](int r) BASIN_LAMBDA_INLINE { _mm_store_ss(sums + row + r, sum[r]); });
+      }
+    }
+  }
+  template <int Bits>
+  static BASIN_ALWAYS_INLINE void add_bytes(const std::uint8_t* tile, std::ptrdiff_t rows, std::ptrdiff_t num_codes,
+                                            const std::uint8_t* tables, float* sums) noexcept {
+    constexpr int size = 1 << Bits;
+    for (std::ptrdiff_t first = 0; first < rows; first += lanes) {
+      Floats sum[4], order[4];
+      for (int i = 0; i < 4; ++i) order[i] = _mm256_loadu_ps(sums + first + 8 * i);
+      for (int i = 0; i < 2; ++i) {  // quarter L of sum v: rows 16 L + 4 v ..
+        sum[2 * i] = _mm256_permute2f128_ps(order[i], order[i + 2], 0x20);
+        sum[2 * i + 1] = _mm256_permute2f128_ps(order[i], order[i + 2], 0x31);
+      }
+      visit_codes<avx2, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+        unroll<sizeof codes / sizeof codes[0]>([&](int n) BASIN_LAMBDA_INLINE {
+          const std::uint8_t* table = tables + (q + n) * 4 * size;
+          __m256i byte[4];
+          unroll<4>([&](int i) BASIN_LAMBDA_INLINE { byte[i] = lookup(load_table<size>(table + i * size), codes[n]); });
+          const __m256i low[2] = {_mm256_unpacklo_epi8(byte[0], byte[1]), _mm256_unpackhi_epi8(byte[0], byte[1])};
+          const __m256i high[2] = {_mm256_unpacklo_epi8(byte[2], byte[3]), _mm256_unpackhi_epi8(byte[2], byte[3])};
+          unroll<2>([&](int i) BASIN_LAMBDA_INLINE {
+            sum[2 * i] = _mm256_add_ps(sum[2 * i], _mm256_castsi256_ps(_mm256_unpacklo_epi16(low[i], high[i])));
+            sum[2 * i + 1] = _mm256_add_ps(sum[2 * i + 1], _mm256_castsi256_ps(_mm256_unpackhi_epi16(low[i], high[i])));
+          });
+        });
+      });
+      float in_order[32];
+      interleave(sum, in_order);
+      for (int i = 0; i < 4; ++i) _mm256_storeu_ps(sums + first + 8 * i, _mm256_loadu_ps(in_order + 8 * i));
+    }
   }
   /// Quarters T0..T3 of a table, by bits 6-7, become differences, so that of the four
   ///

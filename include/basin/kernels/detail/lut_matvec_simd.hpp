@@ -64,7 +64,7 @@ BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t 
     for (; q + step <= num_codes; q += step, column += bytes * rows)
       for (int s = 0; s < Strips; ++s) {
         Bytes codes[step];
-        for (int i = 0; i < bytes; ++i) {
+        unroll<bytes>([&](int i) BASIN_LAMBDA_INLINE {
           const std::uint8_t* strip = column + i * rows + s * S::lanes;
           __builtin_prefetch(strip + ahead);
           const Bytes here = S::load_bytes(strip);
@@ -74,7 +74,7 @@ BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t 
           } else {
             codes[i] = here;
           }
-        }
+        });
         visit(s, codes, q);
       }
   }
@@ -101,8 +101,9 @@ BASIN_ALWAYS_INLINE void accumulate_strips(const std::uint8_t* column, std::ptrd
     constexpr int count = sizeof codes / sizeof codes[0];
     for (int p = 0; p < Planes; ++p) {
       typename S::Bytes entry[count];
-      for (int i = 0; i < count; ++i)
+      unroll<count>([&](int i) BASIN_LAMBDA_INLINE {
         entry[i] = S::lookup(S::template load_table<size>(tables + ((q + i) * Planes + p) * size), codes[i]);
+      });
       S::accumulate(sum[p][s], entry, multipliers, q);
     }
   });

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <basin/core/config.hpp>
+
 namespace basin::kernels::detail {
 /// The vector operations of an instruction set, as the kernels in this folder use them; the file of
 /// that name under arch/ defines it. Every function is static, always inlined and takes raw pointers.
@@ -21,5 +23,14 @@ namespace basin::kernels::detail {
 ///     exact_rows(sums, out)                             float tables and sums in a form of its own
 template <class Arch>
 struct Simd;
+
+/// visit(0), .., visit(Count - 1) as straight code: a loop that the compiler keeps would hold vectors in memory.
+template <int Count, class Visit>
+BASIN_ALWAYS_INLINE void unroll(const Visit& visit) noexcept {
+  if constexpr (Count > 0) {
+    unroll<Count - 1>(visit);
+    visit(Count - 1);
+  }
+}
 
 }  // namespace basin::kernels::detail

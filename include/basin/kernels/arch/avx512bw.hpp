@@ -159,31 +159,50 @@ struct Simd<avx512bw> {
     _mm512_storeu_ps(out + 48, _mm512_shuffle_f32x4(high, high2, 0xdd));
   }
 
+  /// A float table is four tables of bytes; four look-ups and eight interleaves make 64 floats.
   template <int Size>
   static BASIN_ALWAYS_INLINE void pack_exact(const float* entries, std::uint8_t* table) noexcept {
-    for (int k = 0; k < Size; k += 16) _mm512_storeu_ps(table + 4 * k, _mm512_loadu_ps(entries + k));
+    for (int k = 0; k < Size; k += 16) {
+      const __m512i bits = _mm512_loadu_si512(entries + k);
+      for (int byte = 0; byte < 4; ++byte)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(table + byte * Size + k),
+                         _mm512_cvtepi32_epi8(_mm512_srli_epi32(bits, static_cast<unsigned>(8 * byte))));
+    }
   }
   template <int Bits>
   static BASIN_ALWAYS_INLINE void add_exact(const std::uint8_t* tile, std::ptrdiff_t rows, std::ptrdiff_t num_codes,
                                             const std::uint8_t* tables, float* sums) noexcept {
+    add_bytes<avx512bw, Bits>(tile, rows, num_codes, tables, sums);
+  }
+  /// With the look-ups of Arch, this instruction set or a larger one.
+  template <class Arch, int Bits>
+  static BASIN_ALWAYS_INLINE void add_bytes(const std::uint8_t* tile, std::ptrdiff_t rows, std::ptrdiff_t num_codes,
+                                            const std::uint8_t* tables, float* sums) noexcept {
+    constexpr int size = 1 << Bits;
     for (std::ptrdiff_t first = 0; first < rows; first += lanes) {
       __m512 sum[4];
       for (int i = 0; i < 4; ++i) sum[i] = _mm512_loadu_ps(sums + first + 16 * i);
       const auto look_up = [&](__m512i codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
-        if constexpr (Bits == 6) codes = _mm512_and_si512(codes, _mm512_set1_epi8(63));
-        const std::uint8_t* table = tables + (q << Bits) * 4;
-        const __m128i part[4] = {_mm512_castsi512_si128(codes), _mm512_extracti32x4_epi32(codes, 1),
-                                 _mm512_extracti32x4_epi32(codes, 2), _mm512_extracti32x4_epi32(codes, 3)};
-        for (int i = 0; i < 4; ++i) sum[i] = _mm512_add_ps(sum[i], _mm512_i32gather_ps(_mm512_cvtepu8_epi32(part[i]), table, 4));
+        const std::uint8_t* table = tables + q * 4 * size;
+        __m512i byte[4];
+        for (int i = 0; i < 4; ++i) byte[i] = Simd<Arch>::lookup(load_table<size>(table + i * size), codes);
+        const __m512i low[2] = {_mm512_unpacklo_epi8(byte[0], byte[1]), _mm512_unpackhi_epi8(byte[0], byte[1])};
+        const __m512i high[2] = {_mm512_unpacklo_epi8(byte[2], byte[3]), _mm512_unpackhi_epi8(byte[2], byte[3])};
+        for (int i = 0; i < 2; ++i) {
+          sum[2 * i] = _mm512_add_ps(sum[2 * i], _mm512_castsi512_ps(_mm512_unpacklo_epi16(low[i], high[i])));
+          sum[2 * i + 1] = _mm512_add_ps(sum[2 * i + 1], _mm512_castsi512_ps(_mm512_unpackhi_epi16(low[i], high[i])));
+        }
       };
-      visit_codes<avx512bw, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+      visit_codes<Arch, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
         for (const __m512i& code : codes) look_up(code, q++);
       });
       for (int i = 0; i < 4; ++i) _mm512_storeu_ps(sums + first + 16 * i, sum[i]);
     }
   }
+  /// Quarter i of vector v holds rows 16 i + 4 v ..
   static BASIN_ALWAYS_INLINE void exact_rows(const float* sums, float* out) noexcept {
-    for (int i = 0; i < 4; ++i) _mm512_storeu_ps(out + 16 * i, _mm512_loadu_ps(sums + 16 * i));
+    for (int v = 0; v < 4; ++v)
+      for (int i = 0; i < 4; ++i) _mm_storeu_ps(out + 16 * i + 4 * v, _mm_loadu_ps(sums + 16 * v + 4 * i));
   }
 
  private:

@@ -97,7 +97,8 @@ struct Simd<avx512bw> {
     for (int i = 0; i < 4; ++i) _mm512_storeu_si512(at + 16 * i, sums.v[i]);
   }
   static BASIN_ALWAYS_INLINE void set_multiplier(std::int32_t* multipliers, std::ptrdiff_t q, std::int32_t k) noexcept {
-    for (int i = 0; i < 4; ++i) multipliers[4 * q + i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(k) << (8 * i));
+    const __m128i shifted = _mm_sllv_epi32(_mm_set1_epi32(k), _mm_setr_epi32(0, 8, 16, 24));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(multipliers + 4 * q), shifted);
   }
   /// Products of two codes fill 16 bits: 2 * 127 * 255 < 2^16.
   static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, const Bytes (&entry)[2], const std::int32_t* multipliers,

@@ -37,11 +37,11 @@ struct LutQuantizer {
 
   /// k for a table whose largest entry has this magnitude.
   [[nodiscard]] BASIN_ALWAYS_INLINE std::int32_t multiplier(float largest) const noexcept {
-    const float needed = largest * (inverse_ / limit);
-    if (!(needed > 1)) return 1;
-    if (needed >= static_cast<float>(most_)) return most_;
+    // Selections, not branches, which no processor could guess; a NaN becomes 1.
+    const float wanted = largest * (inverse_ / limit), most = static_cast<float>(most_);
+    const float above = wanted > 1 ? wanted : 1, needed = above < most ? above : most;
     const auto whole = static_cast<std::int32_t>(needed);
-    return whole + (static_cast<float>(whole) < needed);
+    return whole + static_cast<std::int32_t>(static_cast<float>(whole) < needed);
   }
   [[nodiscard]] BASIN_ALWAYS_INLINE float inverse_step(std::int32_t multiplier) const noexcept {
     return usable_ ? 1 / (static_cast<float>(multiplier) * step) : 0;

@@ -3,6 +3,7 @@
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 
 #include <basin/core/config.hpp>
+#include <basin/kernels/arch/x86_unpack.hpp>
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/detail/lut_matvec_simd.hpp>
 #include <basin/kernels/detail/simd.hpp>
@@ -22,6 +23,7 @@ struct Simd<avx2> {
   static constexpr bool signed_entries = true;
   template <int Planes>
   static constexpr int strips = 1;
+  using Unpacker = X86Unpacker;
   using Bytes = __m256i;
   using Floats = __m256;
   struct Sums {
@@ -49,6 +51,10 @@ struct Simd<avx2> {
   }
   static BASIN_ALWAYS_INLINE Floats load_half(const std::uint16_t* at) noexcept {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+  }
+  static BASIN_ALWAYS_INLINE void decode_two(const std::uint16_t* a, const std::uint16_t* b, Floats (&out)[2]) noexcept {
+    out[0] = load_half(a);
+    out[1] = load_half(b);
   }
   /// sum[0..3] += x[0..3] * codeword[0..3].
   static BASIN_ALWAYS_INLINE Floats multiply_add_half(const float* x, const std::uint16_t* codeword, Floats sum) noexcept {

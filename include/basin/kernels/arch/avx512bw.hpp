@@ -3,6 +3,7 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 
 #include <basin/core/config.hpp>
+#include <basin/kernels/arch/x86_unpack.hpp>
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/detail/lut_matvec_simd.hpp>
 #include <basin/kernels/detail/simd.hpp>
@@ -22,6 +23,7 @@ struct Simd<avx512bw> {
   static constexpr bool signed_entries = false;
   template <int Planes>
   static constexpr int strips = Planes == 1 ? 2 : 1;
+  using Unpacker = X86Unpacker;
   using Bytes = __m512i;
   using Floats = __m512;
   struct Sums {
@@ -41,6 +43,10 @@ struct Simd<avx512bw> {
   static BASIN_ALWAYS_INLINE float sum_lanes(Floats value) noexcept { return _mm512_reduce_add_ps(value); }
   static BASIN_ALWAYS_INLINE Floats load_half(const std::uint16_t* at) noexcept {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+  }
+  static BASIN_ALWAYS_INLINE void decode_two(const std::uint16_t* a, const std::uint16_t* b, Floats (&out)[1]) noexcept {
+    const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a)), high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+    out[0] = _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
   }
   /// sum[0..7] += x[0..7] * codeword[0..7].
   static BASIN_ALWAYS_INLINE Floats multiply_add_half(const float* x, const std::uint16_t* codeword, Floats sum) noexcept {

@@ -5,6 +5,8 @@
 #include <basin/kernels/arch/avx512bw.hpp>
 #include <basin/kernels/arch/avx512vbmi.hpp>
 #include <basin/kernels/arch/avx512vnni.hpp>
+#include <basin/kernels/arch/neon64.hpp>
+#include <basin/kernels/arch/neon64dot.hpp>
 #include <basin/kernels/arch/scalar.hpp>
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/kernel_set.hpp>
@@ -29,6 +31,12 @@ namespace basin::kernels {
 #if defined(__AVX512VBMI__)
       kernel_set<avx512vbmi>(),
 #endif
+#endif
+#endif
+#if defined(__aarch64__) && defined(__ARM_NEON)
+      kernel_set<neon64>(),
+#if defined(__ARM_FEATURE_DOTPROD)
+      kernel_set<neon64dot>(),
 #endif
 #endif
   };

@@ -115,6 +115,59 @@ TEST_CASE("LutMatvec stays within its bound of the dense product on every path",
     }
 }
 
+TEST_CASE("Codes of every width decode, across rows, odd groups and what is unpacked at once", "[kernels][reference]") {
+  const int bits = GENERATE(range(1, 17));
+  const auto [codebooks, g] = GENERATE(table<int, int>({{1, 8}, {3, 8}, {2, 13}, {1, 32}}));
+  const std::ptrdiff_t n_out = 6, n_in = g * 66 + 3;
+  CAPTURE(bits, codebooks, g);
+  const PackedRandomLayer layer({codebooks, bits, g, 1}, n_out, n_in, 11);
+  const std::vector<float> x = normal_inputs(n_in, 12);
+  const std::vector<double> weight = basin::test::reference_weight(layer.stored), bound = bounds(layer.stored, x.data(), 0);
+  for (const KernelSet& set : basin::kernels::available_kernels()) {
+    const std::vector<float> y = multiply(set.matvec_exact, layer.packed, x, 1, 0, n_out);
+    std::ptrdiff_t outside = 0;
+    for (std::ptrdiff_t o = 0; o < n_out; ++o) {
+      double want = 0;
+      for (std::ptrdiff_t i = 0; i < n_in; ++i) want += weight[index(o * n_in + i)] * static_cast<double>(x[index(i)]);
+      outside += !(std::abs(static_cast<double>(y[index(o)]) - want) <= bound[index(o)]);
+    }
+    CAPTURE(set.arch);
+    CHECK(outside == 0);
+  }
+}
+
+TEST_CASE("Inputs and outputs may lie on any float", "[kernels][property]") {
+  const Scheme scheme = GENERATE(Scheme{2, 8, 8, 1}, Scheme{3, 6, 8, 1}, Scheme{4, 4, 8, 1}, Scheme{3, 5, 8, 1}, Scheme{1, 9, 12, 1});
+  const std::ptrdiff_t offset = GENERATE(1, 2, 3, 5);
+  const std::ptrdiff_t n_out = 131, n_in = 301;
+  CAPTURE(scheme.num_codebooks, scheme.bits_per_code, offset);
+  const PackedRandomLayer layer(scheme, n_out, n_in, 13);
+  const std::vector<float> x = normal_inputs(2 * n_in, 14);
+  // Memory that ends with the last input and the last output, and rows that are an odd distance apart.
+  const std::ptrdiff_t x_stride = n_in + 2, y_stride = n_out + 4;
+  std::vector<float> inputs(index(offset + x_stride + n_in), 0.0f);
+  for (std::ptrdiff_t i = 0; i < n_in; ++i) {
+    inputs[index(offset + i)] = x[index(i)];
+    inputs[index(offset + x_stride + i)] = x[index(n_in + i)];
+  }
+  for (const KernelSet& set : basin::kernels::available_kernels())
+    for (const Precisions& precision : precisions) {
+      const MatvecKernels& kernels = set.*precision.kernels;
+      CAPTURE(set.arch, precision.name);
+      const basin::test::AlignedBytes workspace(kernels.workspace_size(layer.packed, 2));
+      std::vector<float> outputs(index(offset + y_stride + n_out), -7.0f);
+      kernels.build_tables(layer.packed, inputs.data() + offset, x_stride, 2, 0, basin::num_input_blocks(layer.packed), workspace.data());
+      kernels.run(layer.packed, workspace.data(), 2, 0, n_out, outputs.data() + offset, y_stride);
+      const std::vector<float> want = multiply(kernels, layer.packed, x, 2, 0, n_out);
+      bool same = true;
+      for (std::ptrdiff_t r = 0; r < n_out; ++r)
+        same &= outputs[index(offset + r)] == want[index(r)] && outputs[index(offset + y_stride + r)] == want[index(n_out + r)];
+      CHECK(same);
+      for (std::ptrdiff_t i = 0; i < offset; ++i) CHECK(outputs[index(i)] == -7.0f);
+      for (std::ptrdiff_t r = n_out; r < y_stride; ++r) CHECK(outputs[index(offset + r)] == -7.0f);
+    }
+}
+
 TEST_CASE("Look-ups give the same bits on every path", "[kernels][reference]") {
   const Scheme scheme = GENERATE(Scheme{2, 8, 8, 1}, Scheme{3, 8, 4, 1}, Scheme{4, 4, 8, 1}, Scheme{3, 4, 7, 1}, Scheme{3, 6, 8, 1}, Scheme{1, 6, 16, 1});
   const auto [n_out, n_in] = GENERATE(table<std::ptrdiff_t, std::ptrdiff_t>({{70, 300}, {129, 1031}, {1, 8}}));

@@ -228,25 +228,21 @@ struct Simd<avx2> {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at),
                      _mm_unpacklo_epi64(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1)));
   }
-  /// Sums of 8 rows, one float load per look-up, over as many codes as have their tables in the first-level cache.
+  /// Sums of 8 rows, one float load per look-up.
   static BASIN_ALWAYS_INLINE void add_loads(const std::uint8_t* tile, std::ptrdiff_t rows, std::ptrdiff_t num_codes, const float* tables,
                                             float* sums) noexcept {
-    constexpr std::ptrdiff_t in_cache = 16;
-    for (std::ptrdiff_t begin = 0; begin < num_codes; begin += in_cache) {
-      const std::ptrdiff_t end = begin + in_cache < num_codes ? begin + in_cache : num_codes;
-      for (std::ptrdiff_t row = 0; row < rows; row += 8) {
-        __m128 sum[8];  // scalars: as vectors they would be assembled by shuffles
-        unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] = _mm_load_ss(sums + row + r); });
-        const std::uint8_t* column = tile + begin * rows + row;
-        const float* table = tables + begin * 256;
-        for (std::ptrdiff_t q = begin; q < end; ++q, column += rows, table += 256) {
-          __builtin_prefetch(column + 4096);
-          std::uint64_t codes;
-          __builtin_memcpy(&codes, column, sizeof codes);
-          unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] = _mm_add_ss(sum[r], _mm_load_ss(table + (codes >> (8 * r) & 255))); });
-        }
-        unroll<8>([&](int r) BASIN_LAMBDA_INLINE { _mm_store_ss(sums + row + r, sum[r]); });
+    for (std::ptrdiff_t row = 0; row < rows; row += 8) {
+      __m128 sum[8];  // scalars: as vectors they would be assembled by shuffles
+      unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] = _mm_load_ss(sums + row + r); });
+      const std::uint8_t* column = tile + row;
+      const float* table = tables;
+      for (std::ptrdiff_t q = 0; q < num_codes; ++q, column += rows, table += 256) {
+        __builtin_prefetch(column + 4096);
+        std::uint64_t codes;
+        __builtin_memcpy(&codes, column, sizeof codes);
+        unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] = _mm_add_ss(sum[r], _mm_load_ss(table + (codes >> (8 * r) & 255))); });
       }
+      unroll<8>([&](int r) BASIN_LAMBDA_INLINE { _mm_store_ss(sums + row + r, sum[r]); });
     }
   }
   template <int Bits>

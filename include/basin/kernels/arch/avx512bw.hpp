@@ -192,16 +192,16 @@ struct Simd<avx512bw> {
       const auto look_up = [&](__m512i codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
         const std::uint8_t* table = tables + q * 4 * size;
         __m512i byte[4];
-        for (int i = 0; i < 4; ++i) byte[i] = Simd<Arch>::lookup(load_table<size>(table + i * size), codes);
+        unroll<4>([&](int i) BASIN_LAMBDA_INLINE { byte[i] = Simd<Arch>::lookup(load_table<size>(table + i * size), codes); });
         const __m512i low[2] = {_mm512_unpacklo_epi8(byte[0], byte[1]), _mm512_unpackhi_epi8(byte[0], byte[1])};
         const __m512i high[2] = {_mm512_unpacklo_epi8(byte[2], byte[3]), _mm512_unpackhi_epi8(byte[2], byte[3])};
-        for (int i = 0; i < 2; ++i) {
+        unroll<2>([&](int i) BASIN_LAMBDA_INLINE {
           sum[2 * i] = _mm512_add_ps(sum[2 * i], _mm512_castsi512_ps(_mm512_unpacklo_epi16(low[i], high[i])));
           sum[2 * i + 1] = _mm512_add_ps(sum[2 * i + 1], _mm512_castsi512_ps(_mm512_unpackhi_epi16(low[i], high[i])));
-        }
+        });
       };
       visit_codes<Arch, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
-        for (const __m512i& code : codes) look_up(code, q++);
+        unroll<sizeof codes / sizeof codes[0]>([&](int n) BASIN_LAMBDA_INLINE { look_up(codes[n], q + n); });
       });
       for (int i = 0; i < 4; ++i) _mm512_storeu_ps(sums + first + 16 * i, sum[i]);
     }

@@ -200,21 +200,17 @@ struct Simd<neon64> {
     sums.v[2] = vaddw_s16(sums.v[2], vget_low_s16(high));
     sums.v[3] = vaddw_high_s16(sums.v[3], high);
   }
-  /// Sums of 8 rows, one float load per look-up, over as many codes as have their tables in the first-level cache.
+  /// Sums of 8 rows, one float load per look-up.
   static BASIN_ALWAYS_INLINE void add_loads(const std::uint8_t* tile, std::ptrdiff_t rows, std::ptrdiff_t num_codes, const float* tables,
                                             float* sums) noexcept {
-    constexpr std::ptrdiff_t in_cache = 16;
-    for (std::ptrdiff_t begin = 0; begin < num_codes; begin += in_cache) {
-      const std::ptrdiff_t end = begin + in_cache < num_codes ? begin + in_cache : num_codes;
-      for (std::ptrdiff_t row = 0; row < rows; row += 8) {
-        float sum[8];
-        unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] = sums[row + r]; });
-        for (std::ptrdiff_t q = begin; q < end; ++q) {
-          const std::uint8_t* codes = tile + q * rows + row;
-          unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] += tables[q * 256 + codes[r]]; });
-        }
-        unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sums[row + r] = sum[r]; });
+    for (std::ptrdiff_t row = 0; row < rows; row += 8) {
+      float sum[8];
+      unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] = sums[row + r]; });
+      for (std::ptrdiff_t q = 0; q < num_codes; ++q) {
+        const std::uint8_t* codes = tile + q * rows + row;
+        unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sum[r] += tables[q * 256 + codes[r]]; });
       }
+      unroll<8>([&](int r) BASIN_LAMBDA_INLINE { sums[row + r] = sum[r]; });
     }
   }
   template <int Bits>

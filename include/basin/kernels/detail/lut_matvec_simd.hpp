@@ -188,11 +188,16 @@ struct SimdLutMatvec {
       const std::ptrdiff_t end = begin + in_flight < last_row ? begin + in_flight : last_row;
       const std::ptrdiff_t vector_sums = (end - begin + per_block - 1) / per_block * per_block * planes;
       __builtin_memset(sums, 0, static_cast<std::size_t>(batch * vector_sums) * sizeof(std::int32_t));
-      for (std::ptrdiff_t block = 0; block < num_input_blocks(layer); ++block)
-        for (std::ptrdiff_t row = begin; row < end; row += per_block)
-          for (int v = 0; v < batch; ++v)
-            add_tile<Bits>(layer, block, row, tables + v * at.vector_bytes + block * at.block_bytes, at,
-                           sums + v * vector_sums + (row - begin) * planes);
+      for (std::ptrdiff_t block = 0; block < num_input_blocks(layer); ++block) {
+        // Float tables of 256 outgrow the first-level cache: 16 at a time, on whole planes, meet all rows in flight.
+        const std::ptrdiff_t num_codes = groups_in_block(layer, block) * layer.scheme.num_codebooks;
+        const std::ptrdiff_t at_once = is_exact && Bits == 8 ? 16 : num_codes;
+        for (std::ptrdiff_t first = 0; first < num_codes; first += at_once)
+          for (std::ptrdiff_t row = begin; row < end; row += per_block)
+            for (int v = 0; v < batch; ++v)
+              add_tile<Bits>(layer, block, row, first, first + at_once < num_codes ? at_once : num_codes - first,
+                             tables + v * at.vector_bytes + block * at.block_bytes, at, sums + v * vector_sums + (row - begin) * planes);
+      }
       for (int v = 0; v < batch; ++v)
         for (std::ptrdiff_t row = begin; row < end; row += per_block)
           store_rows(layer, tables + v * at.vector_bytes, at, sums + v * vector_sums + (row - begin) * planes, row, first_row, last_row,
@@ -201,11 +206,12 @@ struct SimdLutMatvec {
   }
 
   template <int Bits>
-  static BASIN_ALWAYS_INLINE void add_tile(const PackedLayer& layer, std::ptrdiff_t block, std::ptrdiff_t row, const std::uint8_t* in,
-                                           const LutWorkspace& at, std::int32_t* sums) noexcept {
-    const std::ptrdiff_t rows = rows_in_block(layer, row), num_codes = groups_in_block(layer, block) * layer.scheme.num_codebooks;
-    const std::uint8_t* tile = tile_codes(layer, block, row);
-    const std::uint8_t* tables = in + at.tables;
+  static BASIN_ALWAYS_INLINE void add_tile(const PackedLayer& layer, std::ptrdiff_t block, std::ptrdiff_t row, std::ptrdiff_t first_code,
+                                           std::ptrdiff_t num_codes, const std::uint8_t* in, const LutWorkspace& at,
+                                           std::int32_t* sums) noexcept {
+    const std::ptrdiff_t rows = rows_in_block(layer, row);
+    const std::uint8_t* tile = tile_codes(layer, block, row) + num_planes(first_code, Bits) * rows;
+    const std::uint8_t* tables = in + at.tables + first_code * at.table_bytes;
     if constexpr (is_exact) {
       S::template add_exact<Bits>(tile, rows, num_codes, tables, reinterpret_cast<float*>(sums));
     } else {

@@ -39,7 +39,7 @@ struct DecodeMatvec {
   static void run(const PackedLayer& layer, const void* workspace, int batch, std::ptrdiff_t first_row, std::ptrdiff_t last_row,
                   float* y, std::ptrdiff_t y_stride) noexcept {
     const auto* x = static_cast<const float*>(workspace);
-    const typename S::Unpacker unpacker(layer.scheme.bits_per_code, static_cast<std::int32_t>(layer.scheme.codeword_size()));
+    const typename S::Unpacker unpacker(layer.scheme.bits_per_code, static_cast<std::int32_t>(codeword_size(layer)));
     std::ptrdiff_t row = first_row;
     if (layer.scheme.in_group_size == 8 && layer.scheme.out_group_size == 1) {
       for (; row + 4 <= last_row; row += 4) multiply_eights<4>(layer, unpacker, x, batch, row, y + row - first_row, y_stride);
@@ -52,8 +52,12 @@ struct DecodeMatvec {
   static constexpr std::ptrdiff_t groups_at_once = 64;
   static constexpr std::ptrdiff_t offsets_at_once = (groups_at_once + 1) * Scheme::max_codebooks;
 
+  /// Scheme's own function might be emitted, and shared, with this path's instructions.
+  [[nodiscard]] static BASIN_ALWAYS_INLINE std::ptrdiff_t codeword_size(const PackedLayer& layer) noexcept {
+    return std::ptrdiff_t{layer.scheme.in_group_size} * layer.scheme.out_group_size;
+  }
   [[nodiscard]] static BASIN_ALWAYS_INLINE const std::uint16_t* codebook(const PackedLayer& layer, std::ptrdiff_t m) noexcept {
-    return layer.half_codebooks + (m << layer.scheme.bits_per_code) * layer.scheme.codeword_size();
+    return layer.half_codebooks + (m << layer.scheme.bits_per_code) * codeword_size(layer);
   }
   [[nodiscard]] static BASIN_ALWAYS_INLINE std::ptrdiff_t groups_from(const PackedLayer& layer, std::ptrdiff_t first) noexcept {
     const std::ptrdiff_t left = layer.num_in_groups - first;

@@ -12,8 +12,8 @@ namespace basin::kernels::detail {
 ///
 ///     block B  | BlockHeader | multipliers int32 [N][4] | tables [N][planes][K] bytes |
 ///
-/// N = 32 M rounded up to an even number. Multiplier q is k, k << 8, k << 16, k << 24, as dot products of
-/// four bytes want it; entry e of table q stands for k step (e - offset). Exact tables are fp32 [N][K].
+/// N = 32 M rounded up to an even number. The 16 bytes of multiplier q hold k in the form that the path
+/// wants; entry e of table q stands for k step (e - offset). Exact tables are fp32 [N][K].
 struct LutBlockHeader {
   float step;         ///< s0; 0 where all inputs are, NaN where one is not finite
   std::int32_t bias;  ///< sum of 128 k over the block: what the bytes' offset adds to the top plane

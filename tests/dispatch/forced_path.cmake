@@ -17,6 +17,6 @@ set(reason "(this processor cannot run this path|this program was compiled witho
 if(ARCH STREQUAL "avx9")
   set(reason "no path has this name")
 endif()
-if(NOT result EQUAL 2 OR NOT errors MATCHES "^report_paths: BASIN_ARCH=${ARCH}: ${reason}; possible here: scalar[a-z0-9 ]*\n$")
+if(NOT result EQUAL 2 OR NOT errors MATCHES "^[a-z0-9_]+: BASIN_ARCH=${ARCH}: ${reason}; possible here: scalar[a-z0-9 ]*\n$")
   message(FATAL_ERROR "${ARCH} is not refused clearly (${result}):\n${output}${errors}")
 endif()

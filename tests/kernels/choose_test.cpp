@@ -43,9 +43,17 @@ void run(const basin::PackedLayer&, const void*, int batch, std::ptrdiff_t first
 template <int NsPerRow, int ErrorPerMille>
 constexpr kernels::MatvecKernels fake{&one_line, &build<10>, &run<NsPerRow, ErrorPerMille>};
 
-const KernelSet fakes[] = {{"scalar", fake<100, 0>, fake<90, 1>, fake<80, 10>},
-                           {"avx2", fake<40, 0>, fake<12, 1>, fake<5, 10>},
-                           {"avx512bw", fake<30, 0>, fake<15, 1>, fake<6, 10>}};
+/// A path whose rows take this long with exact, int16 and int8 tables.
+template <int Exact, int Int16, int Int8>
+KernelSet fake_set(const char* arch) {
+  KernelSet set{};
+  set.arch = arch;
+  set.matvec_exact = fake<Exact, 0>;
+  set.matvec_int16 = fake<Int16, 1>;
+  set.matvec_int8 = fake<Int8, 10>;
+  return set;
+}
+const KernelSet fakes[] = {fake_set<100, 90, 80>("scalar"), fake_set<40, 12, 5>("avx2"), fake_set<30, 15, 6>("avx512bw")};
 
 Plan choose_fake(const basin::PackedLayer& layer, std::span<const KernelSet> paths, const ChooseOptions& options) {
   const AlignedBytes scratch(kernels::choose_scratch_bytes(layer, paths, options.batch));
@@ -82,7 +90,7 @@ TEST_CASE("choose stays within its time and gives slow paths up", "[kernels][pro
 
   rows_run = 0;
   const std::int64_t begin = now;
-  const KernelSet slow_first[] = {{"scalar", fake<100000, 0>, fake<100000, 1>, fake<100000, 10>}, fakes[1]};
+  const KernelSet slow_first[] = {fake_set<100000, 100000, 100000>("scalar"), fakes[1]};
   CHECK(std::string(choose_fake(layer.packed, slow_first, options).arch) == "avx2");
   CHECK(now - begin <= 3000000 + 3 * 4000 * (40 + 12 + 5) + 3 * 2 * 128 * 100000);
 

@@ -18,7 +18,7 @@ configure_package_config_file(cmake/basinConfig.cmake.in ${PROJECT_BINARY_DIR}/b
   INSTALL_DESTINATION ${basin_package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/basinConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(FILES cmake/BasinDependencies.cmake
+install(FILES cmake/BasinDependencies.cmake cmake/BasinKernels.cmake
   ${PROJECT_BINARY_DIR}/basinConfig.cmake ${PROJECT_BINARY_DIR}/basinConfigVersion.cmake
   DESTINATION ${basin_package_dir})
 

@@ -9,13 +9,25 @@ add_library(basin_dev INTERFACE)
 target_link_libraries(basin_dev INTERFACE basin::basin basin::io Threads::Threads)
 target_compile_definitions(basin_dev INTERFACE EIGEN_MPL2_ONLY)
 target_include_directories(basin_dev INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_options(basin_dev INTERFACE
+# Warnings and sanitizers: the kernels' too. -march=native is not: each path has its own.
+option(BASIN_WERROR "Treat warnings in our own programs as errors" OFF)
+set(BASIN_SANITIZE "" CACHE STRING "Sanitizers for our own programs, such as address,undefined; see cmake/cache/asan.cmake")
+set(basin_dev_flags
   $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion>
   $<$<CXX_COMPILER_ID:MSVC>:/W4;/permissive->)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # False alarms in its own AVX-512 intrinsics.
-  target_compile_options(basin_dev INTERFACE -Wno-maybe-uninitialized -Wno-uninitialized)
+  list(APPEND basin_dev_flags -Wno-maybe-uninitialized -Wno-uninitialized)
 endif()
+if(BASIN_WERROR)
+  list(APPEND basin_dev_flags $<IF:$<CXX_COMPILER_ID:MSVC>,/WX,-Werror>)
+endif()
+if(BASIN_SANITIZE)
+  list(APPEND basin_dev_flags -fsanitize=${BASIN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_link_options(basin_dev INTERFACE -fsanitize=${BASIN_SANITIZE})
+endif()
+target_compile_options(basin_dev INTERFACE ${basin_dev_flags})
+
 if(BASIN_NATIVE)
   check_cxx_compiler_flag(-march=native BASIN_HAS_MARCH_NATIVE)
   if(BASIN_HAS_MARCH_NATIVE)
@@ -23,17 +35,12 @@ if(BASIN_NATIVE)
   endif()
 endif()
 
-option(BASIN_WERROR "Treat warnings in our own programs as errors" OFF)
-if(BASIN_WERROR)
-  target_compile_options(basin_dev INTERFACE $<IF:$<CXX_COMPILER_ID:MSVC>,/WX,-Werror>)
-endif()
-
-# "address,undefined" and the like, as the compiler spells it; see cmake/cache/asan.cmake.
-set(BASIN_SANITIZE "" CACHE STRING "Sanitizers for our own programs")
-if(BASIN_SANITIZE)
-  target_compile_options(basin_dev INTERFACE
-    -fsanitize=${BASIN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
-  target_link_options(basin_dev INTERFACE -fsanitize=${BASIN_SANITIZE})
+# Every path of the kernels, compiled once for all programs.
+if(NOT MSVC)
+  add_library(basin_dev_kernels STATIC)
+  set_target_properties(basin_dev_kernels PROPERTIES LINKER_LANGUAGE CXX)
+  basin_add_kernels(basin_dev_kernels ARCHS ALL OPTIONS ${basin_dev_flags})
+  target_link_libraries(basin_dev INTERFACE basin_dev_kernels)
 endif()
 
 # basin_program(NAME source...): a program of ours in bin/.

@@ -65,3 +65,12 @@ endif()
 if(TARGET basin_io)
   target_link_libraries(basin_io INTERFACE nlohmann_json::nlohmann_json)
 endif()
+
+# The paths that basin_add_kernels knows, plainest first: those whose file is there.
+set(basin_archs "")
+foreach(arch IN ITEMS scalar avx2 avx2vnni avx512bw avx512vnni avx512vbmi neon64 neon64dot)
+  if(EXISTS ${basin_include}/basin/kernels/arch/${arch}.hpp)
+    list(APPEND basin_archs ${arch})
+  endif()
+endforeach()
+set_property(GLOBAL PROPERTY BASIN_KERNEL_ARCHS ${basin_archs})

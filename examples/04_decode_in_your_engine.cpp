@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -32,8 +33,8 @@ struct Linear {
   }
 
   void apply(const std::vector<float>& x, std::vector<float>& y) const {
-    // The last path is the best that this program was compiled for and this processor can run.
-    const basin::kernels::MatvecKernels matvec = basin::kernels::available_kernels().back().matvec_int16;
+    // The best path that this program has and this processor can run, or the one of BASIN_ARCH.
+    const basin::kernels::MatvecKernels& matvec = basin::kernels::best_kernels().matvec_int16;
     const Bytes workspace = allocate(matvec.workspace_size(layer, 1));
     matvec.build_tables(layer, x.data(), layer.n_in, 1, 0, basin::num_input_blocks(layer), workspace.get());
     const std::ptrdiff_t half = layer.n_out / 2;
@@ -60,6 +61,14 @@ struct Stored {
 }  // namespace engine
 
 int main() {
+  const basin::kernels::KernelChoice choice = basin::kernels::choose_kernels();
+  char text[256];
+  if (choice.error != basin::kernels::ArchError::none) {
+    std::fprintf(stderr, "04_decode_in_your_engine: %s\n", describe(choice, text));
+    return 2;
+  }
+  std::printf("%s\n", describe(choice, text));
+
   const engine::Stored stored({.num_codebooks = 2, .bits_per_code = 8, .in_group_size = 8}, 64, 100);
   const engine::Linear linear(stored.view);
   std::vector<float> x(100), y(64), row(100);
@@ -76,6 +85,16 @@ int main() {
     norm += want * want;
   }
   const double relative = std::sqrt(error / norm);
+
+  // Which path and precision is fastest for this layer, at an error of a thousandth: measured in a few milliseconds.
+  const std::span<const basin::kernels::KernelSet> paths = basin::kernels::available_kernels();
+  const std::size_t size = basin::kernels::choose_scratch_bytes(linear.layer, paths, 1);
+  const engine::Bytes scratch = engine::allocate(size);
+  const basin::kernels::Plan plan =
+      basin::kernels::choose(linear.layer, paths, {.batch = 1, .max_relative_error = 1e-3f}, {scratch.get(), size});
+  basin::kernels::to_text(plan, text);
+  std::printf("%s\n", text);
+
   std::printf("64 outputs from codes; relative error %.1e against decode-and-multiply\n", relative);
   return relative < 1e-3 ? 0 : 1;
 }

@@ -24,9 +24,15 @@ enum class Product {
   int8         ///< or of 8 bits
 };
 
-
-/// The best path of this program on this processor.
-inline const basin::kernels::KernelSet& best_kernels() { return basin::kernels::available_kernels().back(); }
+/// The best path of this program on this processor, or the one of BASIN_ARCH.
+inline const basin::kernels::KernelSet& best_kernels() {
+  const basin::kernels::KernelChoice choice = basin::kernels::choose_kernels();
+  if (choice.error != basin::kernels::ArchError::none) {
+    char text[256];
+    basin::raise<support::UsageError>(describe(choice, text));
+  }
+  return *choice.kernels;
+}
 
 /// A quantized layer as this engine keeps it: packed once, multiplied straight from codes.
 class PackedLinear {

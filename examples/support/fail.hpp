@@ -13,6 +13,11 @@ template <class... Parts>
   basin::raise<std::runtime_error>(parts...);
 }
 
+/// What the user asked for cannot be had; as a command line that cannot be understood, status 2.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The value of an Expected, or the end of the program with its message.
 template <class T>
 [[nodiscard]] T take(basin::Expected<T> result) {

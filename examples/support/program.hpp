@@ -1,5 +1,7 @@
 #pragma once
 
+#include "fail.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -18,7 +20,7 @@ inline int report_error(const std::string& program, std::string message, int sta
 }
 
 /// Parses the command line, then runs body(). The exit status: 0, 1 after an error, 2 for a command
-/// line that cannot be understood; each error is one line on stderr.
+/// line that cannot be understood or followed (UsageError); each error is one line on stderr.
 template <class Body>
 int run_program(CLI::App& app, int argc, char** argv, Body&& body) {
   const std::string program = app.get_name();
@@ -32,6 +34,8 @@ int run_program(CLI::App& app, int argc, char** argv, Body&& body) {
     body();
     if (std::fflush(stdout) != 0) return report_error(program, "cannot write to stdout", 1);
     return 0;
+  } catch (const UsageError& error) {
+    return report_error(program, error.what(), 2);
   } catch (const std::bad_alloc&) {
     return report_error(program, "out of memory", 1);
   } catch (const std::exception& error) {

@@ -2,6 +2,8 @@
 #include "llama/linear.hpp"
 
 #include <cmath>
+#include <cstdlib>
+#include <string>
 
 #include "kernels/random_layer.hpp"
 #include "support/catch.hpp"
@@ -29,3 +31,16 @@ TEST_CASE("Every product of a packed layer is that of its decoded weight", "[exa
     CHECK(alone == got);
   }
 }
+
+#if defined(__unix__) || defined(__APPLE__)
+TEST_CASE("A path that cannot be had is the user's mistake", "[examples][bad-input]") {
+  const char* before = std::getenv("BASIN_ARCH");
+  const std::string restored = before == nullptr ? "" : before;
+  setenv("BASIN_ARCH", "avx9", 1);
+  CHECK_THROWS_AS(llama::best_kernels(), support::UsageError);
+  CHECK_THROWS_WITH(llama::best_kernels(), basin::test::contains_text("BASIN_ARCH=avx9: no path has this name; possible here: scalar"));
+  setenv("BASIN_ARCH", "scalar", 1);
+  CHECK(std::string(llama::best_kernels().arch) == "scalar");
+  setenv("BASIN_ARCH", restored.c_str(), 1);  // empty is as if unset
+}
+#endif

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/random_layer.hpp"
+#include "kernels/tested_kernels.hpp"
 #include "support/catch.hpp"
 
 using basin::Scheme;
@@ -99,7 +100,7 @@ TEST_CASE("LutMatvec stays within its bound of the dense product on every path",
   REQUIRE(layer.packed.codes != nullptr);
   const std::vector<float> x = normal_inputs(n_in, 9);
   const std::vector<double> weight = basin::test::reference_weight(layer.stored);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       const bool tables = layer.packed.family == basin::CodeFamily::planes;
       const std::vector<double> bound = bounds(layer.stored, x.data(), tables ? precision.limit : 0);
@@ -175,9 +176,9 @@ TEST_CASE("Look-ups give the same bits on every path", "[kernels][reference]") {
   const PackedRandomLayer layer(scheme, n_out, n_in, 3);
   const std::vector<float> x = normal_inputs(3 * n_in, 4);
   for (const Precisions& precision : precisions) {
-    const auto all = basin::kernels::available_kernels();
-    const std::vector<float> want = multiply(all.front().*precision.kernels, layer.packed, x, 3, 0, n_out);
-    for (const KernelSet& set : all) {
+    const KernelSet& scalar = basin::kernels::available_kernels().front();
+    const std::vector<float> want = multiply(scalar.*precision.kernels, layer.packed, x, 3, 0, n_out);
+    for (const KernelSet& set : basin::test::tested_kernels()) {
       CAPTURE(set.arch, precision.name);
       CHECK(multiply(set.*precision.kernels, layer.packed, x, 3, 0, n_out) == want);
     }
@@ -189,7 +190,7 @@ TEST_CASE("A range of rows and a batch give the bits of the whole and of one inp
   const std::ptrdiff_t n_out = 9000, n_in = 70;  // more rows than are in flight at once
   const PackedRandomLayer layer(scheme, n_out, n_in, 5);
   const std::vector<float> x = normal_inputs(8 * n_in, 6);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       const MatvecKernels& kernels = set.*precision.kernels;
       CAPTURE(set.arch, precision.name, scheme.bits_per_code);
@@ -219,7 +220,7 @@ TEST_CASE("Integer sums cannot overflow", "[kernels][property]") {
   stored.scales.assign(2, basin::float_to_half(1.0f));
   const PackedRandomLayer layer(stored);
   const std::vector<float> x(index(n_in), 1.0f);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       CAPTURE(set.arch, precision.name, scheme.bits_per_code);
       const std::vector<float> y = multiply(set.*precision.kernels, layer.packed, x, 1, 0, n_out);
@@ -230,7 +231,7 @@ TEST_CASE("Integer sums cannot overflow", "[kernels][property]") {
 
 TEST_CASE("Zero, tiny and non-finite inputs", "[kernels][property]") {
   const PackedRandomLayer layer({2, 8, 8, 1}, 70, 300, 8);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       CAPTURE(set.arch, precision.name);
       const MatvecKernels& kernels = set.*precision.kernels;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <basin/core/config.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -17,18 +19,18 @@ struct Scheme {
   static constexpr int max_codeword_size = 4096;
 
   /// K = 2^b, codewords per codebook.
-  [[nodiscard]] constexpr std::ptrdiff_t codebook_size() const noexcept {
+  [[nodiscard]] BASIN_ALWAYS_INLINE constexpr std::ptrdiff_t codebook_size() const noexcept {
     return std::ptrdiff_t{1} << bits_per_code;
   }
   /// D = g_out * g, weights per codeword.
-  [[nodiscard]] constexpr std::ptrdiff_t codeword_size() const noexcept {
+  [[nodiscard]] BASIN_ALWAYS_INLINE constexpr std::ptrdiff_t codeword_size() const noexcept {
     return std::ptrdiff_t{in_group_size} * out_group_size;
   }
   /// J = ceil(n_in / g); the last group may be padded.
-  [[nodiscard]] constexpr std::ptrdiff_t num_in_groups(std::ptrdiff_t n_in) const noexcept {
+  [[nodiscard]] BASIN_ALWAYS_INLINE constexpr std::ptrdiff_t num_in_groups(std::ptrdiff_t n_in) const noexcept {
     return (n_in + in_group_size - 1) / in_group_size;
   }
-  [[nodiscard]] constexpr bool is_valid() const noexcept {
+  [[nodiscard]] BASIN_ALWAYS_INLINE constexpr bool is_valid() const noexcept {
     return num_codebooks >= 1 && num_codebooks <= max_codebooks && bits_per_code >= 1 &&
            bits_per_code <= max_bits_per_code && in_group_size >= 1 && out_group_size >= 1 &&
            in_group_size <= max_codeword_size && out_group_size <= max_codeword_size &&

@@ -9,10 +9,8 @@
 #include <basin/kernels/lut_matvec.hpp>
 #include <basin/layout/packed_layer.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 /// Plain loops for any CPU: what every other path is measured against.
@@ -65,7 +63,7 @@ template <class Out>
     return static_cast<half>(float_to_half(value));
   } else {
     std::uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
+    __builtin_memcpy(&bits, &value, sizeof bits);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<Out>(bits >> 16 | 0x40u);
     return static_cast<Out>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
   }
@@ -76,7 +74,7 @@ static inline float table_entry(const PackedLayer& layer, const float* x, std::p
   const std::ptrdiff_t g = layer.scheme.in_group_size;
   const std::ptrdiff_t inputs = layer.n_in - j * g < g ? layer.n_in - j * g : g;
   float sum = x[j * g] * codeword_at(layer, m, k, 0, 0);
-  for (std::ptrdiff_t i = 1; i < inputs; ++i) sum = std::fma(x[j * g + i], codeword_at(layer, m, k, 0, i), sum);
+  for (std::ptrdiff_t i = 1; i < inputs; ++i) sum = __builtin_fmaf(x[j * g + i], codeword_at(layer, m, k, 0, i), sum);
   return sum;
 }
 
@@ -138,7 +136,7 @@ struct LutMatvec<scalar, Precision> {
       float largest = 0;
       for (std::ptrdiff_t k = 0; k < size; ++k) {
         entries[k] = arch_scalar::table_entry(layer, x, block * PackedLayer::groups_per_block + q / codebooks, q % codebooks, k);
-        if (std::fabs(entries[k]) > largest) largest = std::fabs(entries[k]);
+        if (__builtin_fabsf(entries[k]) > largest) largest = __builtin_fabsf(entries[k]);
       }
       std::uint8_t* table = out + at.tables + q * at.table_bytes;
       if constexpr (detail::entry_bytes<Precision> == 4) {
@@ -150,7 +148,7 @@ struct LutMatvec<scalar, Precision> {
           reinterpret_cast<std::int32_t*>(out + at.multipliers)[4 * q + i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(multiplier) << (8 * i));
         const float inverse = quantizer.inverse_step(multiplier);
         for (std::ptrdiff_t k = 0; k < size; ++k) {
-          const auto entry = static_cast<std::int32_t>(std::nearbyint(std::fmin(std::fmax(entries[k] * inverse, -quantizer.limit), quantizer.limit)));
+          const auto entry = static_cast<std::int32_t>(__builtin_nearbyintf(__builtin_fminf(__builtin_fmaxf(entries[k] * inverse, -quantizer.limit), quantizer.limit)));
           if constexpr (detail::entry_bytes<Precision> == 1) {
             table[k] = static_cast<std::uint8_t>(entry + 128);
           } else {

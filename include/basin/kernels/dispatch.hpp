@@ -1,8 +1,13 @@
 #pragma once
 
+#include <basin/kernels/arch/avx2_octets.hpp>
+#include <basin/kernels/arch/avx2vnni_octets.hpp>
 #include <basin/kernels/arch/avx512bw.hpp>
+#include <basin/kernels/arch/avx512bw_octets.hpp>
 #include <basin/kernels/arch/avx512vbmi.hpp>
 #include <basin/kernels/arch/avx512vnni.hpp>
+#include <basin/kernels/arch/avx512vnni_octets.hpp>
+#include <basin/kernels/arch/neon64_octets.hpp>
 #include <basin/kernels/arch/scalar.hpp>
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/kernel_set.hpp>

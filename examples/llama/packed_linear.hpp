@@ -79,7 +79,7 @@ class PackedLinear {
     basin::for_each_range(executor, layer_.n_out, rows, [&](Index first, Index last) {
       static thread_local basin::Matrix<float> tile;
       tile.resize(last - first, layer_.n_in);
-      basin::kernels::LutDequantize<basin::kernels::scalar>::run(layer_, first, last, 0, layer_.n_in, tile.data(), tile.outerStride());
+      kernels_->dequantize_fp32(layer_, first, last, 0, layer_.n_in, tile.data(), tile.outerStride());
       if (x.rows() == 1) y.row(0).segment(first, last - first).transpose().noalias() = tile * x.row(0).transpose();
       else y.middleCols(first, last - first).noalias() = x * tile.transpose();
     });

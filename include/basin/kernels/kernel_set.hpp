@@ -1,5 +1,7 @@
 #pragma once
 
+#include <basin/kernels/dequantize_matmul.hpp>
+#include <basin/kernels/lut_dequantize.hpp>
 #include <basin/kernels/lut_matvec.hpp>
 #include <basin/layout/packed_layer.hpp>
 
@@ -16,10 +18,29 @@ struct MatvecKernels {
               std::ptrdiff_t last_row, float* y, std::ptrdiff_t y_stride) noexcept;
 };
 
+/// LutDequantize<Arch>::run as a pointer.
+template <class Out>
+using DequantizeKernel = void (*)(const PackedLayer& layer, std::ptrdiff_t first_row, std::ptrdiff_t last_row, std::ptrdiff_t first_input,
+                                  std::ptrdiff_t last_input, Out* out, std::ptrdiff_t stride) noexcept;
+
+/// The functions of DequantizeMatmul<Arch, Precision> as pointers.
+struct MatmulKernels {
+  std::size_t (*workspace_size)(const PackedLayer& layer, std::ptrdiff_t batch) noexcept;
+  std::size_t (*scratch_size)(const PackedLayer& layer, std::ptrdiff_t batch) noexcept;
+  void (*prepare)(const PackedLayer& layer, const float* x, std::ptrdiff_t x_stride, std::ptrdiff_t batch,
+                  std::ptrdiff_t first_vector, std::ptrdiff_t last_vector, void* workspace) noexcept;
+  void (*run)(const PackedLayer& layer, const void* workspace, std::ptrdiff_t batch, std::ptrdiff_t first_row,
+              std::ptrdiff_t last_row, float* y, std::ptrdiff_t y_stride, void* scratch) noexcept;
+};
+
 /// Every operation of one instruction set, for run-time choice: kernels by value, no state.
 struct KernelSet {
   const char* arch;
   MatvecKernels matvec_exact, matvec_int16, matvec_int8;
+  DequantizeKernel<float> dequantize_fp32;
+  DequantizeKernel<bfloat16> dequantize_bf16;
+  DequantizeKernel<half> dequantize_fp16;
+  MatmulKernels matmul_exact, matmul_int16, matmul_int8;
 };
 
 /// The functions of Arch. Names the arch in every symbol that it instantiates.
@@ -28,7 +49,16 @@ template <class Arch>
   return {Arch::name,
           {&LutMatvec<Arch, exact>::workspace_size, &LutMatvec<Arch, exact>::build_tables, &LutMatvec<Arch, exact>::run},
           {&LutMatvec<Arch, int16>::workspace_size, &LutMatvec<Arch, int16>::build_tables, &LutMatvec<Arch, int16>::run},
-          {&LutMatvec<Arch, int8>::workspace_size, &LutMatvec<Arch, int8>::build_tables, &LutMatvec<Arch, int8>::run}};
+          {&LutMatvec<Arch, int8>::workspace_size, &LutMatvec<Arch, int8>::build_tables, &LutMatvec<Arch, int8>::run},
+          &LutDequantize<Arch>::template run<float>,
+          &LutDequantize<Arch>::template run<bfloat16>,
+          &LutDequantize<Arch>::template run<half>,
+          {&DequantizeMatmul<Arch, exact>::workspace_size, &DequantizeMatmul<Arch, exact>::scratch_size,
+           &DequantizeMatmul<Arch, exact>::prepare, &DequantizeMatmul<Arch, exact>::run},
+          {&DequantizeMatmul<Arch, int16>::workspace_size, &DequantizeMatmul<Arch, int16>::scratch_size,
+           &DequantizeMatmul<Arch, int16>::prepare, &DequantizeMatmul<Arch, int16>::run},
+          {&DequantizeMatmul<Arch, int8>::workspace_size, &DequantizeMatmul<Arch, int8>::scratch_size,
+           &DequantizeMatmul<Arch, int8>::prepare, &DequantizeMatmul<Arch, int8>::run}};
 }
 
 }  // namespace basin::kernels

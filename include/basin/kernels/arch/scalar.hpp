@@ -5,6 +5,8 @@
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/detail/lut_step.hpp>
 #include <basin/kernels/detail/lut_workspace.hpp>
+#include <basin/kernels/detail/matmul_blocks.hpp>
+#include <basin/kernels/dequantize_matmul.hpp>
 #include <basin/kernels/lut_dequantize.hpp>
 #include <basin/kernels/lut_matvec.hpp>
 #include <basin/layout/packed_layer.hpp>
@@ -45,13 +47,18 @@ static BASIN_ALWAYS_INLINE float codeword_at(const PackedLayer& layer, std::ptrd
   return half_to_float(layer.half_codebooks[(row * layer.scheme.out_group_size + p) * g + i]);
 }
 
-static BASIN_ALWAYS_INLINE float weight_at(const PackedLayer& layer, std::ptrdiff_t row, std::ptrdiff_t input) noexcept {
+/// sum_m C[m][z[o, j, m]][p, i], in codebook order.
+static BASIN_ALWAYS_INLINE float codeword_sum(const PackedLayer& layer, std::ptrdiff_t row, std::ptrdiff_t input) noexcept {
   const std::ptrdiff_t g = layer.scheme.in_group_size, g_out = layer.scheme.out_group_size;
   const std::ptrdiff_t o = row / g_out, j = input / g;
-  float sum = 0;
-  for (std::ptrdiff_t m = 0; m < layer.scheme.num_codebooks; ++m)
+  float sum = codeword_at(layer, 0, code_at(layer, o, j, 0), row % g_out, input % g);
+  for (std::ptrdiff_t m = 1; m < layer.scheme.num_codebooks; ++m)
     sum += codeword_at(layer, m, code_at(layer, o, j, m), row % g_out, input % g);
-  return layer.scales[o] * sum;
+  return sum;
+}
+
+static BASIN_ALWAYS_INLINE float weight_at(const PackedLayer& layer, std::ptrdiff_t row, std::ptrdiff_t input) noexcept {
+  return layer.scales[row / layer.scheme.out_group_size] * codeword_sum(layer, row, input);
 }
 
 /// To nearest, ties to even; NaN stays NaN.
@@ -201,6 +208,113 @@ struct LutMatvec<scalar, Precision> {
           total += x[j * g + i] * arch_scalar::codeword_at(layer, m, code, row % g_out, i);
       }
     return layer.scales[row / g_out] * total;
+  }
+};
+
+/// Inputs in the workspace and one row of weights in the scratch, as floats or as integers and their steps.
+template <class Precision>
+struct DequantizeMatmul<scalar, Precision> {
+  [[nodiscard]] static std::size_t workspace_size(const PackedLayer& layer, std::ptrdiff_t batch) noexcept {
+    BASIN_ASSERT(batch >= 1);
+    return static_cast<std::size_t>(batch) * row_bytes(layer);
+  }
+  [[nodiscard]] static std::size_t scratch_size(const PackedLayer& layer, std::ptrdiff_t) noexcept { return row_bytes(layer); }
+
+  static void prepare(const PackedLayer& layer, const float* x, std::ptrdiff_t x_stride, std::ptrdiff_t, std::ptrdiff_t first_vector,
+                      std::ptrdiff_t last_vector, void* workspace) noexcept {
+    for (std::ptrdiff_t v = first_vector; v < last_vector; ++v) {
+      const Row out = row_at(layer, workspace, v);
+      for (std::ptrdiff_t i = 0; i < layer.n_in; ++i) out.values[i] = x[v * x_stride + i];
+      if constexpr (!is_float) round_row(layer, out);
+    }
+  }
+
+  static void run(const PackedLayer& layer, const void* workspace, std::ptrdiff_t batch, std::ptrdiff_t first_row, std::ptrdiff_t last_row,
+                  float* y, std::ptrdiff_t y_stride, void* scratch) noexcept {
+    const Row weights = row_at(layer, scratch, 0);
+    detail::MatmulStep unit{0, 0};
+    if constexpr (!is_float)
+      if (layer.family == CodeFamily::planes) unit = detail::codebook_step(layer);
+    for (std::ptrdiff_t row = first_row; row < last_row; ++row) {
+      decode(layer, row, unit, weights);
+      for (std::ptrdiff_t v = 0; v < batch; ++v)
+        y[v * y_stride + row - first_row] =
+            layer.scales[row / layer.scheme.out_group_size] * product(layer, weights, row_at(layer, const_cast<void*>(workspace), v));
+    }
+  }
+
+ private:
+  static constexpr bool is_float = std::is_same_v<Precision, exact>;
+  struct Row {
+    float* values;
+    std::int32_t* integers;  ///< in the place of the values
+    float* steps;            ///< of every block
+  };
+  [[nodiscard]] static std::size_t row_bytes(const PackedLayer& layer) noexcept {
+    return static_cast<std::size_t>(layer.n_in + detail::num_matmul_blocks(layer)) * sizeof(float);
+  }
+  [[nodiscard]] static Row row_at(const PackedLayer& layer, void* base, std::ptrdiff_t row) noexcept {
+    auto* values = reinterpret_cast<float*>(static_cast<std::uint8_t*>(base) + row * static_cast<std::ptrdiff_t>(row_bytes(layer)));
+    return {values, reinterpret_cast<std::int32_t*>(values), values + layer.n_in};
+  }
+  template <class Visit>
+  static void visit_blocks(const PackedLayer& layer, Visit visit) noexcept {
+    for (std::ptrdiff_t block = 0; block < detail::num_matmul_blocks(layer); ++block) {
+      const std::ptrdiff_t first = block * detail::matmul_block, left = layer.n_in - first;
+      visit(block, first, left < detail::matmul_block ? left : detail::matmul_block);
+    }
+  }
+  [[nodiscard]] static std::int32_t round_value(float value, float inverse) noexcept {
+    return inverse == 0 ? 0 : static_cast<std::int32_t>(std::nearbyint(value * inverse));
+  }
+  static void put(std::int32_t* at, std::int32_t value) noexcept { std::memcpy(at, &value, sizeof value); }
+  [[nodiscard]] static std::int32_t get(const std::int32_t* at) noexcept {
+    std::int32_t value;
+    std::memcpy(&value, at, sizeof value);
+    return value;
+  }
+
+  /// A block at a time, to integers of at most `limit`.
+  static void round_row(const PackedLayer& layer, const Row& row) noexcept {
+    visit_blocks(layer, [&](std::ptrdiff_t block, std::ptrdiff_t first, std::ptrdiff_t count) {
+      const float largest = detail::largest_magnitude(row.values + first, count);
+      const detail::MatmulStep to = detail::matmul_step(largest, static_cast<float>(detail::MatmulLevels<Precision>::limit));
+      for (std::ptrdiff_t i = first; i < first + count; ++i) put(row.integers + i, round_value(row.values[i], to.inverse));
+      row.steps[block] = to.step;
+    });
+  }
+
+  static void decode(const PackedLayer& layer, std::ptrdiff_t row, const detail::MatmulStep& unit, const Row& out) noexcept {
+    if constexpr (!is_float) {
+      if (layer.family == CodeFamily::planes) {
+        constexpr int shift = detail::MatmulLevels<Precision>::shift;
+        for (std::ptrdiff_t block = 0; block < detail::num_matmul_blocks(layer); ++block) out.steps[block] = unit.step * static_cast<float>(1 << shift);
+        const std::ptrdiff_t g = layer.scheme.in_group_size;
+        for (std::ptrdiff_t i = 0; i < layer.n_in; ++i) {
+          std::int32_t sum = 1 << (shift - 1);
+          for (std::ptrdiff_t m = 0; m < layer.scheme.num_codebooks; ++m)
+            sum += round_value(arch_scalar::codeword_at(layer, m, arch_scalar::code_at(layer, row, i / g, m), 0, i % g), unit.inverse);
+          put(out.integers + i, sum >> shift);
+        }
+        return;
+      }
+    }
+    for (std::ptrdiff_t i = 0; i < layer.n_in; ++i) out.values[i] = arch_scalar::codeword_sum(layer, row, i);
+    if constexpr (!is_float) round_row(layer, out);
+  }
+
+  [[nodiscard]] static float product(const PackedLayer& layer, const Row& weights, const Row& x) noexcept {
+    float total = 0;
+    visit_blocks(layer, [&](std::ptrdiff_t block, std::ptrdiff_t first, std::ptrdiff_t count) {
+      if constexpr (is_float) {
+        for (std::ptrdiff_t i = first; i < first + count; ++i) total += weights.values[i] * x.values[i];
+      } else {
+        std::int32_t sum = 0;
+        for (std::ptrdiff_t i = first; i < first + count; ++i) sum += get(weights.integers + i) * get(x.integers + i);
+        total = std::fma(static_cast<float>(sum), weights.steps[block] * x.steps[block], total);
+      }
+    });
+    return total;
   }
 };
 

@@ -265,12 +265,12 @@ struct DequantizeMatmul<scalar, Precision> {
     }
   }
   [[nodiscard]] static std::int32_t round_value(float value, float inverse) noexcept {
-    return inverse == 0 ? 0 : static_cast<std::int32_t>(std::nearbyint(value * inverse));
+    return inverse == 0 ? 0 : static_cast<std::int32_t>(__builtin_nearbyintf(value * inverse));
   }
-  static void put(std::int32_t* at, std::int32_t value) noexcept { std::memcpy(at, &value, sizeof value); }
+  static void put(std::int32_t* at, std::int32_t value) noexcept { __builtin_memcpy(at, &value, sizeof value); }
   [[nodiscard]] static std::int32_t get(const std::int32_t* at) noexcept {
     std::int32_t value;
-    std::memcpy(&value, at, sizeof value);
+    __builtin_memcpy(&value, at, sizeof value);
     return value;
   }
 
@@ -311,7 +311,7 @@ struct DequantizeMatmul<scalar, Precision> {
       } else {
         std::int32_t sum = 0;
         for (std::ptrdiff_t i = first; i < first + count; ++i) sum += get(weights.integers + i) * get(x.integers + i);
-        total = std::fma(static_cast<float>(sum), weights.steps[block] * x.steps[block], total);
+        total = __builtin_fmaf(static_cast<float>(sum), weights.steps[block] * x.steps[block], total);
       }
     });
     return total;

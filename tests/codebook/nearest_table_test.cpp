@@ -48,33 +48,38 @@ TEMPLATE_TEST_CASE("NearestTable finds the nearest codeword or says that it is u
   std::vector<T> tile(static_cast<std::size_t>(g * g_out * width));
   for (Index lane = 0; lane < width; ++lane)
     for (Index d = 0; d < g * g_out; ++d) tile[static_cast<std::size_t>(d * width + lane)] = vectors(lane, d);
-  T best[width], index[width], unsure[width];
-  table.template scan<0>(tile.data(), best, index, unsure);
+  typename NearestTable<T>::Found found;
+  table.template scan<0>(tile.data(), found);
   int sure = 0;
   for (Index lane = 0; lane < width; ++lane) {
     const T* v = vectors.row(lane).data();
     const Index want = plain_nearest<T>(v, codewords, h);
-    if (unsure[lane] == T(0)) {
-      ++sure;
-      CHECK(static_cast<Index>(index[lane]) == want);
-    }
-    CHECK(table.resolve(v, best[lane]) == want);
+    sure += found.unsure[lane] == T(0);
+    if (found.unsure[lane] == T(0)) CHECK(static_cast<Index>(found.chunk[lane]) == want / NearestTable<T>::chunk_size);
+    CHECK(table.template choose<0>(v, found, lane) == want);
+    CHECK(table.resolve(v, found.limit[lane]) == want);
   }
   CHECK(sure >= width / 2);
 }
 
 TEST_CASE("NearestTable is unsure of ties and gives them to the smaller index", "[codebook][property]") {
   constexpr Index width = NearestTable<float>::tile_width;
-  const float codewords[] = {5, 1, -1, 1};  // 1 and -1 are equally far from 0
+  // 1 and -1 are equally far from 0; the second pair lies in another chunk.
+  std::vector<float> codewords(static_cast<std::size_t>(NearestTable<float>::chunk_size), 5.0f);
+  codewords[1] = 1;
+  codewords[2] = -1;
+  codewords.push_back(1);
   const double one = 1;
-  const NearestTable<float> table(codewords, 4, &one, 1, 1);
+  const Index size = static_cast<Index>(codewords.size());
+  const NearestTable<float> table(codewords.data(), size, &one, 1, 1);
   const std::vector<float> tile(static_cast<std::size_t>(width), 0.0f);
-  float best[width], index[width], unsure[width];
-  table.scan<1>(tile.data(), best, index, unsure);
-  CHECK(unsure[0] == 1);
-  CHECK(table.resolve(tile.data(), best[0]) == 1);
+  NearestTable<float>::Found found;
+  table.scan<1>(tile.data(), found);
+  CHECK(found.unsure[0] == 1);
+  CHECK(table.choose<1>(tile.data(), found, 0) == 1);
+  CHECK(table.resolve(tile.data(), found.limit[0]) == 1);
   const double zero = 0;
-  CHECK(NearestTable<float>(codewords, 4, &zero, 1, 1).is_zero());
+  CHECK(NearestTable<float>(codewords.data(), size, &zero, 1, 1).is_zero());
 }
 
 TEST_CASE("block_distance is the quadratic form of every row", "[codebook][reference]") {

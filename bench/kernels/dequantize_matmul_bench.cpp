@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "support/kernel_paths.hpp"
 #include "support/packed_layer.hpp"
 
 namespace {
@@ -70,7 +71,7 @@ const Problem& problem(const basin::Scheme& scheme, const bench::Shape& shape, s
   const basin::ConstMatrixMap<float> x(kept->x.data(), batch, shape.n_in);
   const basin::Matrix<float> dense = x * weight.transpose();
   for (Eigen::Index i = 0; i < dense.size(); ++i) kept->dense_y.push_back(static_cast<double>(dense.data()[i]));
-  for (Eigen::Index n = 0; n < Problem::checked; ++n)
+  for (Eigen::Index n = 0; n < std::min(batch, Problem::checked); ++n)
     for (Eigen::Index o = 0; o < shape.n_out; ++o)
       kept->y.push_back(weight.row(o).cast<double>().dot(x.row(n).cast<double>()));
   return *kept;
@@ -84,7 +85,7 @@ void dequantize_matmul(benchmark::State& state, const basin::Scheme& scheme, con
   product(layer.packed);
   if (!(bench::relative_l2_error(product.y.data(), wanted.dense_y.data(), product.y.size()) <= precision.largest_error))
     return bench::skip(state, "differs from the product of the decoded weight");
-  Matmul scalar(basin::kernels::available_kernels().front().*precision.member, layer.packed, wanted.x.data(), Problem::checked);
+  Matmul scalar(basin::kernels::available_kernels().front().*precision.member, layer.packed, wanted.x.data(), std::min(batch, Problem::checked));
   scalar(layer.packed);
   const std::vector<double> scalar_y(scalar.y.begin(), scalar.y.end());
   if (!(bench::relative_l2_error(product.y.data(), scalar_y.data(), scalar_y.size()) <= precision.largest_error))
@@ -110,8 +111,8 @@ void dequantize_matmul(benchmark::State& state, const basin::Scheme& scheme, con
 void add_all() {
   for (const bench::Shape& shape : bench::shapes_or({{1024, 1024}, {4096, 4096}, {11008, 4096}}))
     for (const basin::Scheme& scheme : bench::kernel_schemes)
-      for (const std::ptrdiff_t batch : {32, 512})
-        for (const KernelSet& set : basin::kernels::available_kernels())
+      for (const std::ptrdiff_t batch : {1, 32, 512})
+        for (const KernelSet& set : bench::kernel_paths())
           for (const Precision& precision : precisions)
             for (const bool is_cold : {false, true})
               bench::add(bench::text("dequantize_matmul/", basin::to_string(scheme), '/', precision.name, '/', set.arch, '/', to_string(shape),

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/kernel_paths.hpp"
 #include "support/packed_layer.hpp"
 
 namespace {
@@ -91,7 +92,7 @@ void lut_dequantize(benchmark::State& state, const basin::Scheme& scheme, const 
 void add_all() {
   for (const bench::Shape& shape : bench::shapes_or({{1024, 1024}, {4096, 4096}, {11008, 4096}}))
     for (const basin::Scheme& scheme : bench::kernel_schemes)
-      for (const KernelSet& set : basin::kernels::available_kernels())
+      for (const KernelSet& set : bench::kernel_paths())
         for (const Tile tile : {Tile{1, shape.n_in}, Tile{16, 256}, Tile{64, 256}}) {
           const auto add = [&](const char* precision, auto member) {
             bench::add(bench::text("lut_dequantize/", basin::to_string(scheme), '/', precision, '/', set.arch, '/', to_string(shape), '/',

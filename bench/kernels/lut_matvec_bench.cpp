@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "support/kernel_paths.hpp"
 #include "support/packed_layer.hpp"
 #include "support/two_threads.hpp"
 
@@ -117,7 +118,7 @@ void lut_matvec(benchmark::State& state, const basin::Scheme& scheme, const benc
 void add_all() {
   for (const bench::Shape& shape : bench::shapes_or({{1024, 1024}, {4096, 4096}, {11008, 4096}, {4096, 14336}}))
     for (const basin::Scheme& scheme : bench::kernel_schemes)
-      for (const KernelSet& set : basin::kernels::available_kernels())
+      for (const KernelSet& set : bench::kernel_paths())
         for (const Precision& precision : precisions) {
           const auto add = [&](int batch, const char* suffix, Variant variant) {
             std::string name = bench::text("lut_matvec/", basin::to_string(scheme), '/', precision.name, '/', set.arch, '/', to_string(shape));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/random_layer.hpp"
+#include "kernels/tested_kernels.hpp"
 #include "support/catch.hpp"
 #include "support/guarded.hpp"
 
@@ -147,9 +148,9 @@ TEST_CASE("DequantizeMatmul stays within its bound of the dense product on every
     std::vector<Reference> want;
     for (std::ptrdiff_t v = 0; v < batch; ++v)
       want.push_back(reference(layer.stored, weights, x.data() + v * n_in, precision, layer.packed.family == basin::CodeFamily::planes));
-    const auto sets = basin::kernels::available_kernels();
-    const std::vector<float> scalar = multiply(sets.front().*precision.kernels, layer.packed, x, batch, 0, n_out);
-    for (const KernelSet& set : sets) {
+    const KernelSet& plain = basin::kernels::available_kernels().front();
+    const std::vector<float> scalar = multiply(plain.*precision.kernels, layer.packed, x, batch, 0, n_out);
+    for (const KernelSet& set : basin::test::tested_kernels()) {
       CAPTURE(set.arch, precision.name);
       const std::vector<float> y = multiply(set.*precision.kernels, layer.packed, x, batch, 0, n_out);
       std::ptrdiff_t outside = 0;
@@ -170,7 +171,7 @@ TEST_CASE("Integer products of a language model's kind of layer are close", "[ke
   const std::ptrdiff_t batch = 10;
   const std::vector<float> x = normal_inputs(batch * 2048, 23);
   const Weights weights = weights_of(layer.stored);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       const std::vector<float> y = multiply(set.*precision.kernels, layer.packed, x, batch, 0, 96);
       double error = 0, norm = 0;
@@ -192,7 +193,7 @@ TEST_CASE("A range of rows and fewer vectors give the bits of the whole", "[kern
   const std::ptrdiff_t n_out = 330, n_in = 700, batch = 9;
   const PackedRandomLayer layer(scheme, n_out, n_in, 5);
   const std::vector<float> x = normal_inputs(batch * n_in, 6);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       const MatmulKernels& kernels = set.*precision.kernels;
       CAPTURE(set.arch, precision.name, scheme.bits_per_code);
@@ -215,7 +216,7 @@ TEST_CASE("More vectors than are in flight at once", "[kernels][property]") {
   const PackedRandomLayer layer({2, 8, 8, 1}, 40, 24, 5);
   const std::ptrdiff_t batch = 800;
   const std::vector<float> x = normal_inputs(batch * 24, 6);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       CAPTURE(set.arch, precision.name);
       const std::vector<float> whole = multiply(set.*precision.kernels, layer.packed, x, batch, 0, 40);
@@ -239,7 +240,7 @@ TEST_CASE("Integer sums of a matmul cannot overflow", "[kernels][property]") {
   stored.scales.assign(2, basin::float_to_half(1.0f));
   const PackedRandomLayer layer(stored);
   for (const float input : {1.0f, -1.0f, 3e37f})
-    for (const KernelSet& set : basin::kernels::available_kernels())
+    for (const KernelSet& set : basin::test::tested_kernels())
       for (const Precisions& precision : precisions) {
         CAPTURE(set.arch, precision.name, scheme.num_codebooks, input);
         const std::vector<float> y = multiply(set.*precision.kernels, layer.packed, std::vector<float>(index(n_in), input), 1, 0, n_out);
@@ -254,7 +255,7 @@ TEST_CASE("Zero, tiny, huge and non-finite inputs of a matmul", "[kernels][prope
   const std::ptrdiff_t n_in = 600, n_out = 70, batch = 9;
   const PackedRandomLayer layer(scheme, n_out, n_in, 8);
   const std::vector<float> normal = normal_inputs(batch * n_in, 6);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       CAPTURE(set.arch, precision.name);
       const MatmulKernels& kernels = set.*precision.kernels;
@@ -284,7 +285,7 @@ TEST_CASE("Zero codebooks and scales give zero", "[kernels][property]") {
   else stored.codebooks.assign(stored.codebooks.size(), 0);
   const PackedRandomLayer layer(stored);
   const std::vector<float> x = normal_inputs(9 * 100, 6);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       CAPTURE(set.arch, precision.name);
       CHECK(multiply(set.*precision.kernels, layer.packed, x, 9, 0, 40) == std::vector<float>(360, 0.0f));
@@ -301,7 +302,7 @@ TEST_CASE("DequantizeMatmul reads nothing behind the packed bytes and inputs", "
   const std::vector<float> x = normal_inputs(batch * n_in, 6);
   const basin::test::GuardedBytes inputs(x.size() * sizeof(float));
   std::memcpy(inputs.data(), x.data(), x.size() * sizeof(float));
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       CAPTURE(set.arch, precision.name, scheme.num_codebooks, scheme.bits_per_code, n_in);
       const MatmulKernels& kernels = set.*precision.kernels;

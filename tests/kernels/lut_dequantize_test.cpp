@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/random_layer.hpp"
+#include "kernels/tested_kernels.hpp"
 #include "support/catch.hpp"
 #include "support/guarded.hpp"
 
@@ -57,9 +58,9 @@ std::vector<unsigned char> decode(const KernelSet& set, const PackedLayer& layer
 
 template <class Out>
 void check_paths(const PackedLayer& layer, const Tile& tile) {
-  const auto sets = basin::kernels::available_kernels();
-  const std::vector<unsigned char> want = decode<Out>(sets.front(), layer, tile);
-  for (const KernelSet& set : sets) {
+  const KernelSet& plain = basin::kernels::available_kernels().front();
+  const std::vector<unsigned char> want = decode<Out>(plain, layer, tile);
+  for (const KernelSet& set : basin::test::tested_kernels()) {
     CAPTURE(set.arch, sizeof(Out), tile.first_row, tile.last_row, tile.first_input, tile.last_input);
     CHECK(decode<Out>(set, layer, tile) == want);
   }
@@ -108,7 +109,7 @@ TEST_CASE("A tile decodes to the same weights of the whole", "[kernels][property
   const PackedRandomLayer layer(scheme, n_out, n_in, 5);
   std::vector<float> whole(index(n_out * n_in));
   Dequantize::run(layer.packed, 0, n_out, 0, n_in, whole.data(), n_in);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Tile& tile : {Tile{5, 9, 13, 33}, {0, 8, 0, 512}, {120, 140, 250, 262}, {255, 300, 1, 2}, {1, 2, 0, 1100}, {299, 300, 1093, 1100},
                              {64, 80, 128, 384}, {127, 129, 7, 9}, {3, 12, 1024, 1100}, {10, 10, 0, 8}, {10, 12, 40, 40}, {248, 257, 17, 1099}}) {
       const std::ptrdiff_t inputs = tile.last_input - tile.first_input;
@@ -171,7 +172,7 @@ TEST_CASE("LutDequantize reads nothing behind the packed bytes", "[kernels][prop
   const basin::test::GuardedBytes memory(basin::packed_layer_bytes(scheme, 64, n_in));
   const PackedLayer guarded = basin::pack_layer(view(layer.stored), memory.span()).layer;
   REQUIRE(guarded.codes != nullptr);
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Tile& tile : {Tile{0, 64, 0, n_in}, {63, 64, n_in - 1, n_in}, {58, 63, 0, n_in}})
       CHECK(decode<float>(set, guarded, tile) == decode<float>(set, layer.packed, tile));
 }

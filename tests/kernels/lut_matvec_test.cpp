@@ -124,7 +124,7 @@ TEST_CASE("Codes of every width decode, across rows, odd groups and what is unpa
   const PackedRandomLayer layer({codebooks, bits, g, 1}, n_out, n_in, 11);
   const std::vector<float> x = normal_inputs(n_in, 12);
   const std::vector<double> weight = basin::test::reference_weight(layer.stored), bound = bounds(layer.stored, x.data(), 0);
-  for (const KernelSet& set : basin::kernels::available_kernels()) {
+  for (const KernelSet& set : basin::test::tested_kernels()) {
     const std::vector<float> y = multiply(set.matvec_exact, layer.packed, x, 1, 0, n_out);
     std::ptrdiff_t outside = 0;
     for (std::ptrdiff_t o = 0; o < n_out; ++o) {
@@ -151,7 +151,7 @@ TEST_CASE("Inputs and outputs may lie on any float", "[kernels][property]") {
     inputs[index(offset + i)] = x[index(i)];
     inputs[index(offset + x_stride + i)] = x[index(n_in + i)];
   }
-  for (const KernelSet& set : basin::kernels::available_kernels())
+  for (const KernelSet& set : basin::test::tested_kernels())
     for (const Precisions& precision : precisions) {
       const MatvecKernels& kernels = set.*precision.kernels;
       CAPTURE(set.arch, precision.name);

@@ -45,11 +45,9 @@ extern template KernelSet kernel_set<neon64dot>() noexcept;
 #else
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
-#if __has_include(<basin/kernels/arch/avx2.hpp>)
 #include <basin/kernels/arch/avx2.hpp>
 #define BASIN_KERNELS_AVX2 1
-#endif
-#if defined(__AVXVNNI__) && __has_include(<basin/kernels/arch/avx2vnni.hpp>)
+#if defined(__AVXVNNI__)
 #include <basin/kernels/arch/avx2vnni.hpp>
 #define BASIN_KERNELS_AVX2VNNI 1
 #endif
@@ -66,10 +64,10 @@ extern template KernelSet kernel_set<neon64dot>() noexcept;
 #endif
 #endif
 #endif
-#if defined(__aarch64__) && defined(__ARM_NEON) && __has_include(<basin/kernels/arch/neon64.hpp>)
+#if defined(__aarch64__) && defined(__ARM_NEON)
 #include <basin/kernels/arch/neon64.hpp>
 #define BASIN_KERNELS_NEON64 1
-#if defined(__ARM_FEATURE_DOTPROD) && __has_include(<basin/kernels/arch/neon64dot.hpp>)
+#if defined(__ARM_FEATURE_DOTPROD)
 #include <basin/kernels/arch/neon64dot.hpp>
 #define BASIN_KERNELS_NEON64DOT 1
 #endif

@@ -10,9 +10,9 @@
 namespace basin::kernels::detail {
 /// The tables of one input vector, in blocks of 32 input groups that can be built side by side:
 ///
-///     block B  | BlockHeader | multipliers int32 [N][4] | tables [N][planes][K] bytes |
+///     block B  | LutBlockHeader | multipliers int32 [N][4] | tables [N][planes][K] bytes |
 ///
-/// N = 32 M rounded up to an even number. The 16 bytes of multiplier q hold k in the form that the path
+/// N = 32 M. The 16 bytes of multiplier q hold k in the form that the path
 /// wants; entry e of table q stands for k step (e - offset). Exact tables are fp32 [N][K].
 struct LutBlockHeader {
   float step;         ///< s0; 0 where all inputs are, NaN where one is not finite

@@ -15,6 +15,7 @@
 
 using basin::PackedLayer;
 using basin::kernels::KernelSet;
+using basin::kernels::MatmulKernels;
 using basin::kernels::MatvecKernels;
 
 std::vector<std::vector<std::byte>> fuzz_seeds() {
@@ -33,6 +34,32 @@ std::vector<float> multiply(const MatvecKernels& kernels, const PackedLayer& lay
   kernels.build_tables(layer, x.data(), 1, 2, 0, basin::num_input_blocks(layer), workspace.data());
   kernels.run(layer, workspace.data(), 2, 0, layer.n_out, y.data(), layer.n_out);
   return y;
+}
+
+std::vector<float> multiply(const MatmulKernels& kernels, const PackedLayer& layer, const std::vector<float>& x) {
+  const basin::test::AlignedBytes workspace(kernels.workspace_size(layer, 2)), scratch(kernels.scratch_size(layer, 2));
+  std::vector<float> y(2 * static_cast<std::size_t>(layer.n_out));
+  kernels.prepare(layer, x.data(), 1, 2, 0, 2, workspace.data());
+  kernels.run(layer, workspace.data(), 2, 0, layer.n_out, y.data(), layer.n_out, scratch.data());
+  return y;
+}
+
+/// All rows, and all inputs but the first and the last.
+std::vector<float> decode(const KernelSet& set, const PackedLayer& layer) {
+  const std::ptrdiff_t first = layer.n_in > 2 ? 1 : 0, last = layer.n_in > 2 ? layer.n_in - 1 : layer.n_in;
+  std::vector<float> weight(static_cast<std::size_t>(layer.n_out * (last - first)));
+  set.dequantize_fp32(layer, 0, layer.n_out, first, last, weight.data(), last - first);
+  return weight;
+}
+
+/// What DequantizeMatmul asks of a layer.
+bool is_finite(const PackedLayer& layer) {
+  const std::ptrdiff_t codewords = layer.scheme.num_codebooks * layer.scheme.codebook_size() * layer.scheme.codeword_size();
+  bool finite = std::isfinite(layer.max_codeword_norm);
+  if (layer.family == basin::CodeFamily::rows)
+    for (std::ptrdiff_t i = 0; i < codewords; ++i) finite &= std::isfinite(basin::half_to_float(layer.half_codebooks[i]));
+  for (std::ptrdiff_t o = 0; o < layer.n_out / layer.scheme.out_group_size; ++o) finite &= std::isfinite(layer.scales[o]);
+  return finite;
 }
 
 void require_same(const std::vector<float>& got, const std::vector<float>& want) {
@@ -61,6 +88,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const std::vector<float> got = multiply(set.*precision, layer, x);
       if (layer.family == basin::CodeFamily::planes) require_same(got, want);  // others add in their own order
     }
+  }
+  if (is_finite(layer))
+    for (const auto precision : {&KernelSet::matmul_int16, &KernelSet::matmul_int8}) {
+      const std::vector<float> want = multiply(all.front().*precision, layer, x);
+      for (const KernelSet& set : all) require_same(multiply(set.*precision, layer, x), want);
+    }
+  const std::vector<float> weight = decode(all.front(), layer);
+  for (const KernelSet& set : all) {
+    multiply(set.matmul_exact, layer, x);
+    require_same(decode(set, layer), weight);
   }
   return 0;
 }

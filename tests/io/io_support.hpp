@@ -81,8 +81,7 @@ class ByteWriter {
     return *this;
   }
   ByteWriter& text(std::string_view characters) {
-    const Bytes more = to_bytes(characters);
-    bytes_.insert(bytes_.end(), more.begin(), more.end());
+    for (const char character : characters) bytes_.push_back(static_cast<std::byte>(character));
     return *this;
   }
   /// A u64 length, then the characters.

@@ -257,11 +257,11 @@ struct Simd<avx2> {
         sum[2 * i] = _mm256_permute2f128_ps(order[i], order[i + 2], 0x20);
         sum[2 * i + 1] = _mm256_permute2f128_ps(order[i], order[i + 2], 0x31);
       }
-      visit_codes<avx2, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
-        unroll<sizeof codes / sizeof codes[0]>([&](int n) BASIN_LAMBDA_INLINE {
+      visit_codes<avx2, Bits, 1>(tile + first, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+        unroll<sizeof codes[0] / sizeof codes[0][0]>([&](int n) BASIN_LAMBDA_INLINE {
           const std::uint8_t* table = tables + (q + n) * 4 * size;
           __m256i byte[4];
-          unroll<4>([&](int i) BASIN_LAMBDA_INLINE { byte[i] = lookup(load_table<size>(table + i * size), codes[n]); });
+          unroll<4>([&](int i) BASIN_LAMBDA_INLINE { byte[i] = lookup(load_table<size>(table + i * size), codes[0][n]); });
           const __m256i low[2] = {_mm256_unpacklo_epi8(byte[0], byte[1]), _mm256_unpackhi_epi8(byte[0], byte[1])};
           const __m256i high[2] = {_mm256_unpacklo_epi8(byte[2], byte[3]), _mm256_unpackhi_epi8(byte[2], byte[3])};
           unroll<2>([&](int i) BASIN_LAMBDA_INLINE {

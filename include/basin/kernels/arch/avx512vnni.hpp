@@ -18,12 +18,41 @@ namespace basin::kernels {
 namespace detail {
 template <>
 struct Simd<avx512vnni> : Simd<avx512bw> {
-  /// A multiplier in byte v of every four picks the rows 4 i + v: one instruction scales, widens and adds.
-  template <int Count>
-  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, const Bytes (&entry)[Count], const std::int32_t* multipliers,
+  static constexpr int codes_at_once = 4;
+
+  static BASIN_ALWAYS_INLINE void set_multiplier(std::int32_t* multipliers, std::ptrdiff_t q, std::int32_t k) noexcept {
+    reinterpret_cast<std::uint8_t*>(multipliers)[q] = static_cast<std::uint8_t>(k);
+  }
+  /// The four entries of a row side by side: one instruction scales, widens and adds them. Quarter i of sum v holds
+  /// rows 16 i + 4 v ..
+  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, const Bytes (&entry)[4], const std::int32_t* multipliers,
                                              std::ptrdiff_t q) noexcept {
-    for (int i = 0; i < Count; ++i)
-      for (int v = 0; v < 4; ++v) sums.v[v] = _mm512_dpbusd_epi32(sums.v[v], entry[i], _mm512_set1_epi32(multipliers[4 * (q + i) + v]));
+    std::int32_t four;
+    __builtin_memcpy(&four, reinterpret_cast<const std::uint8_t*>(multipliers) + q, sizeof four);
+    add_products(sums, _mm512_set1_epi32(four), entry[0], entry[1], entry[2], entry[3]);
+  }
+  static BASIN_ALWAYS_INLINE void accumulate(Sums& sums, const Bytes (&entry)[1], const std::int32_t* multipliers,
+                                             std::ptrdiff_t q) noexcept {
+    const __m512i zero = _mm512_setzero_si512();
+    add_products(sums, _mm512_set1_epi8(reinterpret_cast<const char*>(multipliers)[q]), entry[0], zero, zero, zero);
+  }
+  static BASIN_ALWAYS_INLINE void interleave(const Floats (&in)[4], float* out) noexcept {
+    const __m512 low = _mm512_shuffle_f32x4(in[0], in[1], 0x44), high = _mm512_shuffle_f32x4(in[0], in[1], 0xee);
+    const __m512 low2 = _mm512_shuffle_f32x4(in[2], in[3], 0x44), high2 = _mm512_shuffle_f32x4(in[2], in[3], 0xee);
+    _mm512_storeu_ps(out, _mm512_shuffle_f32x4(low, low2, 0x88));
+    _mm512_storeu_ps(out + 16, _mm512_shuffle_f32x4(low, low2, 0xdd));
+    _mm512_storeu_ps(out + 32, _mm512_shuffle_f32x4(high, high2, 0x88));
+    _mm512_storeu_ps(out + 48, _mm512_shuffle_f32x4(high, high2, 0xdd));
+  }
+
+ private:
+  static BASIN_ALWAYS_INLINE void add_products(Sums& sums, __m512i k, Bytes a, Bytes b, Bytes c, Bytes d) noexcept {
+    const __m512i ab[2] = {_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)};
+    const __m512i cd[2] = {_mm512_unpacklo_epi8(c, d), _mm512_unpackhi_epi8(c, d)};
+    for (int i = 0; i < 2; ++i) {
+      sums.v[2 * i] = _mm512_dpbusd_epi32(sums.v[2 * i], _mm512_unpacklo_epi16(ab[i], cd[i]), k);
+      sums.v[2 * i + 1] = _mm512_dpbusd_epi32(sums.v[2 * i + 1], _mm512_unpackhi_epi16(ab[i], cd[i]), k);
+    }
   }
 };
 }  // namespace detail

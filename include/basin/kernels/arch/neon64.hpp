@@ -221,11 +221,11 @@ struct Simd<neon64> {
     for (std::ptrdiff_t first = 0; first < rows; first += lanes) {
       Floats sum[4];
       unroll<4>([&](int i) BASIN_LAMBDA_INLINE { sum[i] = vld1q_f32(sums + first + 4 * i); });
-      visit_codes<neon64, Bits, 1>(tile + first, rows, num_codes, [&](int, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
-        unroll<sizeof codes / sizeof codes[0]>([&](int n) BASIN_LAMBDA_INLINE {
+      visit_codes<neon64, Bits, 1>(tile + first, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+        unroll<sizeof codes[0] / sizeof codes[0][0]>([&](int n) BASIN_LAMBDA_INLINE {
           const std::uint8_t* table = tables + (q + n) * 4 * size;
           Bytes byte[4];
-          unroll<4>([&](int i) BASIN_LAMBDA_INLINE { byte[i] = lookup(load_table<size>(table + i * size), codes[n]); });
+          unroll<4>([&](int i) BASIN_LAMBDA_INLINE { byte[i] = lookup(load_table<size>(table + i * size), codes[0][n]); });
           const uint16x8_t low[2] = {vreinterpretq_u16_u8(vzip1q_u8(byte[0], byte[1])), vreinterpretq_u16_u8(vzip2q_u8(byte[0], byte[1]))};
           const uint16x8_t high[2] = {vreinterpretq_u16_u8(vzip1q_u8(byte[2], byte[3])), vreinterpretq_u16_u8(vzip2q_u8(byte[2], byte[3]))};
           unroll<2>([&](int i) BASIN_LAMBDA_INLINE {

@@ -12,30 +12,44 @@
 #include <cstdint>
 
 namespace basin::kernels::detail {
-/// T[k] = sum_i x[i] C[i][k] for K = Size, one rounding per multiply-add; returns the largest magnitude.
-template <class Arch, int Size>
-[[nodiscard]] BASIN_ALWAYS_INLINE float build_entries(const float* x, std::ptrdiff_t inputs, const float* transposed,
-                                                      float* entries) noexcept {
+/// T[t][k] = sum_i x[t * inputs + i] C[i][k] for Tables groups of inputs and K = Size, one rounding per multiply-add;
+/// the largest magnitude of each goes to `largest`.
+template <class Arch, int Size, int Tables>
+BASIN_ALWAYS_INLINE void build_entries(const float* x, std::ptrdiff_t inputs, const float* transposed, float (*entries)[Size],
+                                       float (&largest)[Tables]) noexcept {
   using S = Simd<Arch>;
   using Floats = typename S::Floats;
-  constexpr int vectors = Size / S::floats, unroll = vectors < S::build_vectors ? vectors : S::build_vectors;
-  Floats largest = S::broadcast(0);
-  for (int k = 0; k < Size; k += unroll * S::floats) {
-    Floats sum[unroll];
-    for (int u = 0; u < unroll; ++u) sum[u] = S::multiply(S::broadcast(x[0]), S::load(transposed + k + u * S::floats));
-    for (std::ptrdiff_t i = 1; i < inputs; ++i)
-      for (int u = 0; u < unroll; ++u)
-        sum[u] = S::multiply_add(S::broadcast(x[i]), S::load(transposed + i * Size + k + u * S::floats), sum[u]);
-    for (int u = 0; u < unroll; ++u) {
-      largest = S::max_magnitude(largest, sum[u]);
-      S::store(entries + k + u * S::floats, sum[u]);
+  constexpr int vectors = Size / S::floats, at_once = S::build_vectors / Tables < 1 ? 1 : S::build_vectors / Tables;
+  constexpr int width = vectors < at_once ? vectors : at_once;
+  constexpr int chains = width < 4 ? width : 4;
+  Floats most[Tables][chains];
+  for (int t = 0; t < Tables; ++t)
+    for (int c = 0; c < chains; ++c) most[t][c] = S::broadcast(0);
+  for (int k = 0; k < Size; k += width * S::floats) {
+    Floats sum[Tables][width];
+    for (int u = 0; u < width; ++u) {
+      const Floats column = S::load(transposed + k + u * S::floats);
+      for (int t = 0; t < Tables; ++t) sum[t][u] = S::multiply(S::broadcast(x[t * inputs]), column);
     }
+    for (std::ptrdiff_t i = 1; i < inputs; ++i)
+      for (int u = 0; u < width; ++u) {
+        const Floats column = S::load(transposed + i * Size + k + u * S::floats);
+        for (int t = 0; t < Tables; ++t) sum[t][u] = S::multiply_add(S::broadcast(x[t * inputs + i]), column, sum[t][u]);
+      }
+    for (int t = 0; t < Tables; ++t)
+      for (int u = 0; u < width; ++u) {
+        most[t][u % chains] = S::max_magnitude(most[t][u % chains], sum[t][u]);
+        S::store(entries[t] + k + u * S::floats, sum[t][u]);
+      }
   }
-  return S::largest_lane(largest);
+  for (int t = 0; t < Tables; ++t) {
+    for (int c = 1; c < chains; ++c) most[t][0] = S::max_magnitude(most[t][0], most[t][c]);
+    largest[t] = S::largest_lane(most[t][0]);
+  }
 }
 
-/// Visits the codes of `Strips` vectors of rows in order: visit(strip, codes, q), where codes is an array of
-/// the codes q, q + 1, ..: S::codes_at_once of them, and one at a time at the end.
+/// Visits the codes of `Strips` vectors of rows in order: visit(codes, q), where codes[s] is an array of the codes
+/// q, q + 1, .. of vector s: S::codes_at_once of them, and one at a time at the end.
 template <class Arch, int Bits, int Strips, class Visit>
 BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t rows, std::ptrdiff_t num_codes, Visit visit) noexcept {
   using S = Simd<Arch>;
@@ -45,45 +59,47 @@ BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t 
   static_assert(step == 2 || step == 4);
   std::ptrdiff_t q = 0;
   if constexpr (Bits == 6) {
-    for (; q + 3 < num_codes; q += 4, column += 3 * rows)
-      for (int s = 0; s < Strips; ++s) {
+    for (; q + 3 < num_codes; q += 4, column += 3 * rows) {
+      Bytes first[Strips][step], last[Strips][step];
+      unroll<Strips>([&](int s) BASIN_LAMBDA_INLINE {
         const std::uint8_t* strip = column + s * S::lanes;
         for (int i = 0; i < 3; ++i) __builtin_prefetch(strip + i * rows + ahead);
         const Bytes a = S::load_bytes(strip), b = S::load_bytes(strip + rows), c = S::load_bytes(strip + 2 * rows);
-        if constexpr (step == 4) {
-          const Bytes codes[4] = {S::low_six(a), S::low_six(b), S::low_six(c), S::top_bits(a, b, c)};
-          visit(s, codes, q);
-        } else {
-          const Bytes first[2] = {S::low_six(a), S::low_six(b)}, last[2] = {S::low_six(c), S::top_bits(a, b, c)};
-          visit(s, first, q);
-          visit(s, last, q + 2);
-        }
-      }
+        first[s][0] = S::low_six(a);
+        first[s][1] = S::low_six(b);
+        Bytes(&rest)[step] = step == 4 ? first[s] : last[s];
+        rest[step - 2] = S::low_six(c);
+        rest[step - 1] = S::top_bits(a, b, c);
+      });
+      visit(first, q);
+      if constexpr (step == 2) visit(last, q + 2);
+    }
   } else {
     constexpr int bytes = Bits == 4 ? step / 2 : step;
-    for (; q + step <= num_codes; q += step, column += bytes * rows)
-      for (int s = 0; s < Strips; ++s) {
-        Bytes codes[step];
-        unroll<bytes>([&](int i) BASIN_LAMBDA_INLINE {
-          const std::uint8_t* strip = column + i * rows + s * S::lanes;
-          __builtin_prefetch(strip + ahead);
-          const Bytes here = S::load_bytes(strip);
-          if constexpr (Bits == 4) {
-            codes[2 * i] = S::low_half(here);
-            codes[2 * i + 1] = S::high_half(here);
-          } else {
-            codes[i] = here;
-          }
-        });
-        visit(s, codes, q);
-      }
+    for (; q + step <= num_codes; q += step, column += bytes * rows) {
+      Bytes codes[Strips][step];
+      unroll<Strips * bytes>([&](int n) BASIN_LAMBDA_INLINE {
+        const int s = n / bytes, i = n % bytes;
+        const std::uint8_t* strip = column + i * rows + s * S::lanes;
+        __builtin_prefetch(strip + ahead);
+        const Bytes here = S::load_bytes(strip);
+        if constexpr (Bits == 4) {
+          codes[s][2 * i] = S::low_half(here);
+          codes[s][2 * i + 1] = S::high_half(here);
+        } else {
+          codes[s][i] = here;
+        }
+      });
+      visit(codes, q);
+    }
   }
   for (; q < num_codes; ++q) {
+    Bytes codes[Strips][1];
     for (int s = 0; s < Strips; ++s) {
       const Bytes here = S::load_bytes(column + s * S::lanes);
-      const Bytes codes[1] = {Bits != 4 ? here : q % 2 == 0 ? S::low_half(here) : S::high_half(here)};
-      visit(s, codes, q);
+      codes[s][0] = Bits != 4 ? here : q % 2 == 0 ? S::low_half(here) : S::high_half(here);
     }
+    visit(codes, q);
     if (Bits != 4 || q % 2 != 0) column += rows;
   }
 }
@@ -97,14 +113,15 @@ BASIN_ALWAYS_INLINE void accumulate_strips(const std::uint8_t* column, std::ptrd
   typename S::Sums sum[Planes][Strips];
   for (int p = 0; p < Planes; ++p)
     for (int s = 0; s < Strips; ++s) sum[p][s] = S::load_sums(sums + p * rows + s * S::lanes);
-  visit_codes<Arch, Bits, Strips>(column, rows, num_codes, [&](int s, const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
-    constexpr int count = sizeof codes / sizeof codes[0];
+  visit_codes<Arch, Bits, Strips>(column, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+    constexpr int count = sizeof codes[0] / sizeof codes[0][0];
     for (int p = 0; p < Planes; ++p) {
-      typename S::Bytes entry[count];
+      typename S::Bytes entry[Strips][count];
       unroll<count>([&](int i) BASIN_LAMBDA_INLINE {
-        entry[i] = S::lookup(S::template load_table<size>(tables + ((q + i) * Planes + p) * size), codes[i]);
+        const auto table = S::template load_table<size>(tables + ((q + i) * Planes + p) * size);
+        unroll<Strips>([&](int s) BASIN_LAMBDA_INLINE { entry[s][i] = S::lookup(table, codes[s][i]); });
       });
-      S::accumulate(sum[p][s], entry, multipliers, q);
+      unroll<Strips>([&](int s) BASIN_LAMBDA_INLINE { S::accumulate(sum[p][s], entry[s], multipliers, q); });
     }
   });
   for (int p = 0; p < Planes; ++p)
@@ -153,29 +170,77 @@ struct SimdLutMatvec {
   template <int Bits>
   static void build_block(const PackedLayer& layer, const float* x, std::ptrdiff_t block, const LutQuantizer<Arch, Precision>& quantizer,
                           const LutWorkspace& at, std::uint8_t* out) noexcept {
-    constexpr int size = 1 << Bits;
+    // Small tables in fours, so that their chains of latencies overlap.
+    constexpr int together = Bits == 8 ? 1 : 4;
     const std::ptrdiff_t codebooks = layer.scheme.num_codebooks;
-    const std::ptrdiff_t g = layer.scheme.in_group_size;
+    const std::ptrdiff_t first = block * PackedLayer::groups_per_block, last = first + groups_in_block(layer, block);
+    const std::ptrdiff_t whole = layer.n_in / layer.scheme.in_group_size;
     LutBlockHeader header{quantizer.step, 0};
-    alignas(64) float entries[size];
-    std::ptrdiff_t q = 0;
-    for (std::ptrdiff_t j = block * PackedLayer::groups_per_block, last = j + groups_in_block(layer, block); j < last; ++j)
-      for (std::ptrdiff_t m = 0; m < codebooks; ++m, ++q) {
-        const std::ptrdiff_t inputs = layer.n_in - j * g < g ? layer.n_in - j * g : g;
-        const float* transposed = layer.transposed_codebooks + m * g * size;
-        std::uint8_t* table = out + at.tables + q * at.table_bytes;
-        const float largest = build_entries<Arch, size>(x + j * g, inputs, transposed, entries);
-        if constexpr (is_exact) {
-          S::template pack_exact<size>(entries, table);
-        } else {
-          const std::int32_t multiplier = quantizer.multiplier(largest);
-          header.bias += 128 * multiplier;
-          S::set_multiplier(reinterpret_cast<std::int32_t*>(out + at.multipliers), q, multiplier);
-          S::template quantize<planes, size>(entries, quantizer.inverse_step(multiplier), table);
-        }
-      }
+    BlockTables<Bits> tables(at, quantizer, out);
+    std::ptrdiff_t j = first;
+    for (; j + together <= last && j + together <= whole; j += together)
+      for (std::ptrdiff_t m = 0; m < codebooks; ++m) tables.template build<together>(layer, x, j, m, (j - first) * codebooks + m);
+    for (; j < last; ++j)
+      for (std::ptrdiff_t m = 0; m < codebooks; ++m) tables.template build<1>(layer, x, j, m, (j - first) * codebooks + m);
+    tables.finish();
+    header.bias = tables.bias;
     *reinterpret_cast<LutBlockHeader*>(out) = header;
   }
+
+  /// Tables are rounded one step late: their steps come out of a long chain of latencies, which the next products hide.
+  template <int Bits>
+  struct BlockTables {
+    static constexpr int size = 1 << Bits, most = 4;
+    const LutWorkspace& at;
+    const LutQuantizer<Arch, Precision>& quantizer;
+    std::uint8_t* out;
+    std::int32_t bias = 0;
+
+    BASIN_ALWAYS_INLINE BlockTables(const LutWorkspace& workspace, const LutQuantizer<Arch, Precision>& steps, std::uint8_t* block) noexcept
+        : at(workspace), quantizer(steps), out(block) {}
+    /// Tables q, q + M, .. of Groups input groups from j on, under codebook m.
+    template <int Groups>
+    BASIN_ALWAYS_INLINE void build(const PackedLayer& layer, const float* x, std::ptrdiff_t j, std::ptrdiff_t m, std::ptrdiff_t q) noexcept {
+      static_assert(Groups <= most);
+      const std::ptrdiff_t g = layer.scheme.in_group_size;
+      const std::ptrdiff_t inputs = layer.n_in - j * g < g ? layer.n_in - j * g : g;
+      float largest[Groups];
+      float(*entries)[size] = entries_[turn_];
+      build_entries<Arch, size, Groups>(x + j * g, inputs, layer.transposed_codebooks + m * g * size, entries, largest);
+      for (int t = 0; t < Groups; ++t) {
+        const std::ptrdiff_t at_q = q + t * layer.scheme.num_codebooks;
+        float inverse = 0;
+        if constexpr (!is_exact) {
+          const std::int32_t multiplier = quantizer.multiplier(largest[t]);
+          bias += 128 * multiplier;
+          S::set_multiplier(reinterpret_cast<std::int32_t*>(out + at.multipliers), at_q, multiplier);
+          inverse = quantizer.inverse_step(multiplier);
+        }
+        const Waiting before = waiting_[t];
+        waiting_[t] = {entries[t], inverse, out + at.tables + at_q * at.table_bytes};
+        if (before.entries != nullptr) round(before);
+      }
+      turn_ = 1 - turn_;
+    }
+    BASIN_ALWAYS_INLINE void finish() noexcept {
+      for (const Waiting& last : waiting_)
+        if (last.entries != nullptr) round(last);
+    }
+
+   private:
+    struct Waiting {
+      const float* entries = nullptr;
+      float inverse = 0;
+      std::uint8_t* table = nullptr;
+    };
+    static BASIN_ALWAYS_INLINE void round(const Waiting& one) noexcept {
+      if constexpr (is_exact) S::template pack_exact<size>(one.entries, one.table);
+      else S::template quantize<planes, size>(one.entries, one.inverse, one.table);
+    }
+    alignas(64) float entries_[2][most][size];
+    Waiting waiting_[most];
+    int turn_ = 0;
+  };
 
   template <int Bits>
   static void run_bits(const PackedLayer& layer, const std::uint8_t* tables, int batch, std::ptrdiff_t first_row,

@@ -257,7 +257,7 @@ struct Simd<avx2> {
         sum[2 * i] = _mm256_permute2f128_ps(order[i], order[i + 2], 0x20);
         sum[2 * i + 1] = _mm256_permute2f128_ps(order[i], order[i + 2], 0x31);
       }
-      visit_codes<avx2, Bits, 1>(tile + first, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+      visit_codes<avx2, Bits, 1, Bits == 8 ? 8192 : 6144>(tile + first, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
         unroll<sizeof codes[0] / sizeof codes[0][0]>([&](int n) BASIN_LAMBDA_INLINE {
           const std::uint8_t* table = tables + (q + n) * 4 * size;
           __m256i byte[4];

@@ -201,7 +201,7 @@ struct Simd<avx512bw> {
           sum[2 * i + 1] = _mm512_add_ps(sum[2 * i + 1], _mm512_castsi512_ps(_mm512_unpackhi_epi16(low[i], high[i])));
         });
       };
-      visit_codes<Arch, Bits, 1>(tile + first, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+      visit_codes<Arch, Bits, 1, Bits == 8 ? 8192 : 6144>(tile + first, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
         unroll<sizeof codes[0] / sizeof codes[0][0]>([&](int n) BASIN_LAMBDA_INLINE { look_up(codes[0][n], q + n); });
       });
       for (int i = 0; i < 4; ++i) _mm512_storeu_ps(sums + first + 16 * i, sum[i]);

@@ -221,7 +221,7 @@ struct Simd<neon64> {
     for (std::ptrdiff_t first = 0; first < rows; first += lanes) {
       Floats sum[4];
       unroll<4>([&](int i) BASIN_LAMBDA_INLINE { sum[i] = vld1q_f32(sums + first + 4 * i); });
-      visit_codes<neon64, Bits, 1>(tile + first, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
+      visit_codes<neon64, Bits, 1, Bits == 8 ? 8192 : 6144>(tile + first, rows, num_codes, [&](const auto& codes, std::ptrdiff_t q) BASIN_LAMBDA_INLINE {
         unroll<sizeof codes[0] / sizeof codes[0][0]>([&](int n) BASIN_LAMBDA_INLINE {
           const std::uint8_t* table = tables + (q + n) * 4 * size;
           Bytes byte[4];

@@ -49,12 +49,12 @@ BASIN_ALWAYS_INLINE void build_entries(const float* x, std::ptrdiff_t inputs, co
 }
 
 /// Visits the codes of `Strips` vectors of rows in order: visit(codes, q), where codes[s] is an array of the codes
-/// q, q + 1, .. of vector s: S::codes_at_once of them, and one at a time at the end.
-template <class Arch, int Bits, int Strips, class Visit>
+/// q, q + 1, .. of vector s: S::codes_at_once of them, and one at a time at the end. Codes `Ahead` bytes on are
+/// asked for meanwhile: three quarters of a tile of two codebooks of bytes, or the same place of the next one.
+template <class Arch, int Bits, int Strips, int Ahead = 6144, class Visit>
 BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t rows, std::ptrdiff_t num_codes, Visit visit) noexcept {
   using S = Simd<Arch>;
   using Bytes = typename S::Bytes;
-  constexpr std::ptrdiff_t ahead = 4096;
   constexpr int step = S::codes_at_once;
   static_assert(step == 2 || step == 4);
   std::ptrdiff_t q = 0;
@@ -63,7 +63,7 @@ BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t 
       Bytes first[Strips][step], last[Strips][step];
       unroll<Strips>([&](int s) BASIN_LAMBDA_INLINE {
         const std::uint8_t* strip = column + s * S::lanes;
-        for (int i = 0; i < 3; ++i) __builtin_prefetch(strip + i * rows + ahead);
+        for (int i = 0; i < 3; ++i) __builtin_prefetch(strip + i * rows + Ahead);
         const Bytes a = S::load_bytes(strip), b = S::load_bytes(strip + rows), c = S::load_bytes(strip + 2 * rows);
         first[s][0] = S::low_six(a);
         first[s][1] = S::low_six(b);
@@ -81,7 +81,7 @@ BASIN_ALWAYS_INLINE void visit_codes(const std::uint8_t* column, std::ptrdiff_t 
       unroll<Strips * bytes>([&](int n) BASIN_LAMBDA_INLINE {
         const int s = n / bytes, i = n % bytes;
         const std::uint8_t* strip = column + i * rows + s * S::lanes;
-        __builtin_prefetch(strip + ahead);
+        __builtin_prefetch(strip + Ahead);
         const Bytes here = S::load_bytes(strip);
         if constexpr (Bits == 4) {
           codes[s][2 * i] = S::low_half(here);

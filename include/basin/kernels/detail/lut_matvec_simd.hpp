@@ -190,7 +190,7 @@ struct SimdLutMatvec {
   /// Tables are rounded one step late: their steps come out of a long chain of latencies, which the next products hide.
   template <int Bits>
   struct BlockTables {
-    static constexpr int size = 1 << Bits, most = 4;
+    static constexpr int size = 1 << Bits, most = 4, tables_ahead = 8;
     const LutWorkspace& at;
     const LutQuantizer<Arch, Precision>& quantizer;
     std::uint8_t* out;
@@ -218,6 +218,7 @@ struct SimdLutMatvec {
         }
         const Waiting before = waiting_[t];
         waiting_[t] = {entries[t], inverse, out + at.tables + at_q * at.table_bytes};
+        claim(waiting_[t].table + tables_ahead * at.table_bytes);
         if (before.entries != nullptr) round(before);
       }
       turn_ = 1 - turn_;
@@ -233,6 +234,12 @@ struct SimdLutMatvec {
       float inverse = 0;
       std::uint8_t* table = nullptr;
     };
+    /// Another processor may have read the tables of the call before: its copies of these lines go first.
+    static BASIN_ALWAYS_INLINE void claim(const std::uint8_t* table) noexcept {
+      constexpr std::ptrdiff_t bytes = size * entry_bytes<Precision>;
+      if (bytes < 64 && reinterpret_cast<std::uintptr_t>(table) % 64 != 0) return;
+      unroll<bytes < 64 ? 1 : bytes / 64>([&](int line) BASIN_LAMBDA_INLINE { __builtin_prefetch(table + 64 * line, 1); });
+    }
     static BASIN_ALWAYS_INLINE void round(const Waiting& one) noexcept {
       if constexpr (is_exact) S::template pack_exact<size>(one.entries, one.table);
       else S::template quantize<planes, size>(one.entries, one.inverse, one.table);
@@ -257,11 +264,17 @@ struct SimdLutMatvec {
         // Float tables of 256 outgrow the first-level cache: 16 at a time, on whole planes, meet all rows in flight.
         const std::ptrdiff_t num_codes = groups_in_block(layer, block) * layer.scheme.num_codebooks;
         const std::ptrdiff_t at_once = is_exact && Bits == 8 ? 16 : num_codes;
+        // The next block's tables come from another processor's cache, a share with every tile.
+        const std::ptrdiff_t tiles = (end - begin + per_block - 1) / per_block * ((num_codes + at_once - 1) / at_once);
+        const std::ptrdiff_t share = block + 1 < num_input_blocks(layer) ? (at.block_bytes + tiles - 1) / tiles : 0;
+        const std::uint8_t* next = tables + (block + 1) * at.block_bytes;
         for (std::ptrdiff_t first = 0; first < num_codes; first += at_once)
-          for (std::ptrdiff_t row = begin; row < end; row += per_block)
+          for (std::ptrdiff_t row = begin; row < end; row += per_block, next += share) {
+            for (std::ptrdiff_t byte = 0; byte < share; byte += 64) __builtin_prefetch(next + byte, 0, 2);
             for (int v = 0; v < batch; ++v)
               add_tile<Bits>(layer, block, row, first, first + at_once < num_codes ? at_once : num_codes - first,
                              tables + v * at.vector_bytes + block * at.block_bytes, at, sums + v * vector_sums + (row - begin) * planes);
+          }
       }
       for (int v = 0; v < batch; ++v)
         for (std::ptrdiff_t row = begin; row < end; row += per_block)

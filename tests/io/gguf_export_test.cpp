@@ -16,12 +16,12 @@ using basin::test::contains_text;
 using basin::test::TempFolder;
 
 namespace {
-// "wide" [3, 512], "narrow" [2, 96], "odd" [2, 50] and "norm" [4] of F32, and keys.
+// "wide" [3, 512], "narrow" [2, 96], "odd" [2, 50] and "norm" [4000] of F32, and keys, one of which is wrong.
 void write_source(const std::filesystem::path& path) {
   basin::SplitMix64 rng(1);
   GgufWriter writer;
   REQUIRE(writer.set("general.architecture", "any"));
-  REQUIRE(writer.set("general.file_type", 0u));
+  REQUIRE(writer.set("general.file_type", 1u));
   REQUIRE(writer.set_array("tokens", std::vector<std::string>{"a", "b"}));
   const auto add = [&](std::string name, std::vector<std::int64_t> shape) {
     basin::test::ByteWriter data;
@@ -33,7 +33,7 @@ void write_source(const std::filesystem::path& path) {
   add("wide", {3, 512});
   add("narrow", {2, 96});
   add("odd", {2, 50});
-  add("norm", {4});
+  add("norm", {4000});
   REQUIRE(writer.write(path));
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("general.file_type is that of most weights", "[io][property]") {
   REQUIRE(out.write(folder / "b"));
   auto file = GgufFile::open(folder / "b");
   REQUIRE(file.has_value());
-  CHECK(*file->metadata().get_u32("general.file_type") == 0);  // 1536 of 1828 weights are still F32
+  CHECK(*file->metadata().get_u32("general.file_type") == 0);  // 1636 of 1828 weights are still F32
   CHECK(*file->metadata().get_u32("general.quantization_version") == 2);
 
   GgufExport plain(*source);

@@ -1,19 +1,15 @@
 // Files go both ways between basin and the `aqlm` Python package; see aqlm_interop_test.py.
-// BASIN_PYTHON names the interpreter, "python3" by default.
 #include <basin/core/scheme_text.hpp>
 #include <basin/io/aqlm.hpp>
 #include <basin/io/npy.hpp>
 
 #include <array>
 #include <cmath>
-#include <cstdlib>
 
-#include "io/io_support.hpp"
+#include "io/interop_support.hpp"
 #include "support/catch.hpp"
 
 #if defined(__unix__) && defined(BASIN_TEST_SOURCE_DIR)
-#include <sys/wait.h>
-
 namespace {
 using basin::AdditiveLayer;
 using basin::Scheme;
@@ -50,17 +46,6 @@ AdditiveLayer random_layer(const Scheme& scheme, std::ptrdiff_t n_out, std::ptrd
     layer.scales.push_back(basin::float_to_half(static_cast<float>(rng.uniform() + 0.1)));
   return layer;
 }
-
-// The exit status of the script.
-int run_script(const std::filesystem::path& folder) {
-  const char* const chosen = std::getenv("BASIN_PYTHON");
-  // LD_PRELOAD would carry a sanitizer's runtime into Python.
-  const std::string command =
-      basin::concat("env -u LD_PRELOAD ", chosen ? chosen : "python3", " ", BASIN_TEST_SOURCE_DIR,
-                    "/tests/io/aqlm_interop_test.py '", folder.string(), "' > '", folder.string(), "/log' 2>&1");
-  const int status = std::system(command.c_str());
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 }  // namespace
 
 TEST_CASE("Files of basin and of the aqlm package decode alike both ways", "[io][interop]") {
@@ -79,15 +64,13 @@ TEST_CASE("Files of basin and of the aqlm package decode alike both ways", "[io]
     REQUIRE(writer.write(folder / "model.safetensors"));
     REQUIRE(basin::write_aqlm_config(folder / "config.json", {{"hidden_size", 64}}, {scheme, {"lm_head.weight"}}));
 
-    const int status = run_script(folder.path());
-    std::string log;
-    for (const std::byte byte : basin::test::read_file(folder / "log")) log += static_cast<char>(byte);
-    if (status == 77 || status == 127) {
-      WARN("The comparison with the aqlm package was skipped: " << log);
+    const auto script = basin::test::run_python("tests/io/aqlm_interop_test.py", folder);
+    if (script.skipped()) {
+      WARN("The comparison with the aqlm package was skipped: " << script.log);
       return;
     }
-    INFO(log);
-    REQUIRE(status == 0);
+    INFO(script.log);
+    REQUIRE(script.status == 0);
 
     const auto config = basin::read_aqlm_config(folder / "python/config.json");
     const auto model = basin::SafetensorsModel::open(folder / "python");

@@ -6,11 +6,6 @@
 #include "io/io_support.hpp"
 #include "support/catch.hpp"
 
-#if defined(__unix__)
-#include <sys/resource.h>
-#include <csignal>
-#endif
-
 using basin::AtomicFile;
 using basin::test::contains_text;
 using basin::test::read_file;
@@ -76,29 +71,6 @@ TEST_CASE("AtomicFile says which path it cannot write and why", "[io][bad-input]
 }
 
 #if defined(__unix__)
-namespace {
-// Makes every write beyond `bytes` of a file fail, as a full disk does.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &old_);
-    rlimit limit = old_;
-    limit.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &old_);
-    std::signal(SIGXFSZ, old_handler_);
-  }
-
- private:
-  rlimit old_{};
-  void (*old_handler_)(int);
-};
-}  // namespace
-
 TEST_CASE("A disk that fills up leaves the old file and no temporary", "[io][bad-input]") {
   const basin::test::TempFolder folder;
   basin::test::write_file(folder / "f", "old");
@@ -106,7 +78,7 @@ TEST_CASE("A disk that fills up leaves the old file and no temporary", "[io][bad
   const basin::test::Bytes bytes(size, std::byte{1});
   std::optional<basin::Error> error;
   {
-    const FileSizeLimit limit(64);
+    const basin::test::FileSizeLimit limit(64);
     auto file = AtomicFile::create(folder / "f");
     if (!file) error = file.error();
     else if (const auto wrote = file->write(bytes); !wrote) error = wrote.error();

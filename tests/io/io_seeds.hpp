@@ -1,7 +1,9 @@
 #pragma once
 
 #include <basin/core/half.hpp>
+#include <basin/io/gguf_writer.hpp>
 #include <basin/io/npy_header.hpp>
+#include <basin/io/q2_k.hpp>
 #include <basin/io/safetensors_types.hpp>
 
 #include <string>
@@ -9,7 +11,7 @@
 
 #include "io/io_support.hpp"
 
-// Small valid files, written byte by byte: what readers are tested on and fuzzers start from.
+// Small valid files, most of them written byte by byte: what readers are tested on and fuzzers start from.
 namespace basin::test {
 
 inline Bytes safetensors_bytes(std::string_view header, std::span<const std::byte> data = {}) {
@@ -73,6 +75,24 @@ inline Bytes small_gguf(std::uint32_t alignment = 32) {
     for (int i = 0; i < 32; ++i) out.put(static_cast<std::int8_t>(i - 16 * (block + 1)));
   }
   return out.bytes();
+}
+
+/// What GgufWriter makes: a key, and no-zero levels as a tensor of Q2_K [8, 256], which fills its alignment.
+inline Bytes small_q2_k_gguf() {
+  SplitMix64 rng(3);
+  std::vector<std::uint8_t> codes(8 * 256);
+  for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(rng.below(4));
+  const std::vector<float> scales{1, 2, 0.5f, -3, 0, 0.25f, 8, 0.125f};
+  auto packed = pack_q2_k_levels({256, codes, scales});
+  GgufWriter writer;
+  Bytes bytes;
+  static_cast<void>(writer.set("general.file_type", std::uint32_t{10}));
+  static_cast<void>(writer.add("levels", 10, {8, 256}, std::move(*packed)));
+  static_cast<void>(writer.write_to([&](std::span<const std::byte> next) {
+    bytes.insert(bytes.end(), next.begin(), next.end());
+    return Status(Done{});
+  }));
+  return bytes;
 }
 
 inline Bytes npy_bytes(std::string_view dict, std::span<const std::byte> data, std::uint8_t version = 1) {

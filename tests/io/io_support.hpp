@@ -22,6 +22,11 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
 #endif
+#if defined(__unix__)
+#include <sys/resource.h>
+
+#include <csignal>
+#endif
 
 namespace basin::test {
 using Bytes = std::vector<std::byte>;
@@ -70,6 +75,29 @@ inline void write_file(const std::filesystem::path& path, std::span<const std::b
   out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 inline void write_file(const std::filesystem::path& path, std::string_view text) { write_file(path, to_bytes(text)); }
+
+#if defined(__unix__)
+/// Makes every write beyond `bytes` of a file fail, as a full disk does.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_);
+    rlimit limit = old_;
+    limit.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+
+ private:
+  rlimit old_{};
+  void (*old_handler_)(int);
+};
+#endif
 
 /// Composes little-endian bytes.
 class ByteWriter {

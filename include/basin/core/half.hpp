@@ -40,6 +40,11 @@ namespace basin {
   return half_to_float(float_to_half(value));
 }
 
+/// Neither infinite nor NaN, by its fp16 bits.
+[[nodiscard]] BASIN_ALWAYS_INLINE constexpr bool is_finite_half(std::uint16_t bits) noexcept {
+  return (bits & 0x7c00u) != 0x7c00u;
+}
+
 /// bfloat16 bits to float; exact.
 [[nodiscard]] BASIN_ALWAYS_INLINE constexpr float bfloat16_to_float(std::uint16_t bits) noexcept {
   return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16);

@@ -7,6 +7,7 @@
 #include <basin/io/aqlm_config.hpp>
 #include <basin/io/byte_reader.hpp>
 #include <basin/io/safetensors.hpp>
+#include <basin/io/shape_text.hpp>
 #include <basin/layout/additive_layer.hpp>
 
 #include <charconv>
@@ -37,19 +38,11 @@ namespace detail {
           tensor.offset};
 }
 
-[[nodiscard]] inline std::string shape_text(std::span<const std::int64_t> shape) {
-  std::string text = "[";
-  for (const std::int64_t extent : shape) text += concat(text.size() == 1 ? "" : ", ", extent);
-  return text + "]";
-}
-
 [[nodiscard]] inline Status check_shape(const SafetensorsTensor& tensor, const std::vector<std::int64_t>& wanted) {
   if (tensor.shape == wanted) return Done{};
   return aqlm_error(tensor, ErrorCode::shape_mismatch,
                     concat("shape ", shape_text(tensor.shape), ", expected ", shape_text(wanted)));
 }
-
-[[nodiscard]] constexpr bool is_finite_half(std::uint16_t bits) noexcept { return (bits & 0x7c00u) != 0x7c00u; }
 
 // fp16 bits of a tensor of F16, or of BF16 rounded to fp16; nothing that is not finite.
 [[nodiscard]] inline Status read_halves(const SafetensorsTensor& tensor, std::vector<std::uint16_t>& out) {
@@ -182,7 +175,7 @@ template <SafetensorsSource Source>
 
   const auto check_halves = [&](std::string_view what, const std::vector<std::uint16_t>& halves) -> Status {
     for (std::size_t i = 0; i < halves.size(); ++i)
-      if (!detail::is_finite_half(halves[i]))
+      if (!is_finite_half(halves[i]))
         return fail(ErrorCode::bad_value, concat(what, " ", i, " is infinite or NaN in fp16; values beyond ",
                                                  "65504 do not fit, so rescale the layer"));
     return Done{};

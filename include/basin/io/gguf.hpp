@@ -158,25 +158,15 @@ inline Status GgufFile::read_tensor_info(ByteReader& reader) {
   std::uint32_t rank = 0;
   if (!reader.read(rank)) return cut();
   if (rank > 4) return bad(ErrorCode::bad_value, concat(rank, " dimensions; at most 4 are allowed"));
-  std::int64_t count = 1;
   for (std::uint32_t i = 0; i < rank; ++i) {
     std::int64_t extent = 0;
     if (!reader.read(extent)) return cut();
-    if (extent <= 0) return bad(ErrorCode::bad_value, concat("dimension ", i, " is ", extent));
-    if (extent > INT64_MAX / count) return bad(ErrorCode::too_large, "its size overflows 64 bits");
-    count *= extent;
     tensor.shape.push_back(extent);
   }
   if (!reader.read(tensor.type) || !reader.read(tensor.offset)) return cut();
-  if (const GgufTypeInfo* const info = find_gguf_type(tensor.type)) {
-    const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape.front();
-    if (row % info->block_size != 0)
-      return bad(ErrorCode::bad_value, concat("rows of ", row, " elements are not whole ", info->name,
-                                              " blocks of ", info->block_size));
-    if (count / info->block_size > INT64_MAX / info->block_bytes)
-      return bad(ErrorCode::too_large, "its size overflows 64 bits");
-  }
   std::reverse(tensor.shape.begin(), tensor.shape.end());
+  const Expected<std::uint64_t> size = gguf_tensor_bytes(find_gguf_type(tensor.type), tensor.shape);
+  if (!size) return bad(size.error().code, size.error().message);
   if (!index_.emplace(tensor.name, tensors_.size()).second)
     return bad(ErrorCode::bad_value, "the name occurs twice");
   tensors_.push_back(std::move(tensor));
@@ -189,11 +179,7 @@ inline Status GgufFile::place_tensors(std::span<const std::byte> bytes, std::uin
     const auto bad = [&](ErrorCode code, std::string_view why) {
       return fail(code, tensor.offset, concat("tensor \"", tensor.name, "\": ", why));
     };
-    const GgufTypeInfo* const info = find_gguf_type(tensor.type);
-    const auto size = info == nullptr
-                          ? std::uint64_t{0}
-                          : static_cast<std::uint64_t>(tensor.num_elements() / info->block_size) *
-                                static_cast<std::uint64_t>(info->block_bytes);
+    const std::uint64_t size = *gguf_tensor_bytes(find_gguf_type(tensor.type), tensor.shape);
     if (tensor.offset % alignment != 0)
       return bad(ErrorCode::bad_value,
                  concat("its offset ", tensor.offset, " is not a multiple of ", alignment));

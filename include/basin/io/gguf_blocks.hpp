@@ -1,5 +1,7 @@
 #pragma once
 
+#include <basin/core/error.hpp>
+#include <basin/core/expected.hpp>
 #include <basin/core/half.hpp>
 #include <basin/io/byte_reader.hpp>
 
@@ -49,6 +51,33 @@ inline constexpr std::array gguf_type_table = {
   for (const GgufTypeInfo& info : gguf_type_table)
     if (info.id == id) return &info;
   return nullptr;
+}
+
+/// Bytes of a tensor, or why there can be none.
+///
+/// @param info   null for a type whose blocks are unknown: only the shape is checked, and the size is 0.
+/// @param shape  outermost first. Errors number dimensions as GGUF does, from the innermost.
+/// Errors: bad_value (more than 4 dimensions, one below 1, rows of partial blocks), too_large.
+[[nodiscard]] inline Expected<std::uint64_t> gguf_tensor_bytes(const GgufTypeInfo* info,
+                                                               std::span<const std::int64_t> shape) {
+  if (shape.size() > 4)
+    return Error{ErrorCode::bad_value, concat(shape.size(), " dimensions; at most 4 are allowed")};
+  std::int64_t count = 1;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const std::int64_t extent = shape[shape.size() - 1 - i];
+    if (extent <= 0) return Error{ErrorCode::bad_value, concat("dimension ", i, " is ", extent)};
+    if (extent > INT64_MAX / count) return Error{ErrorCode::too_large, "its size overflows 64 bits"};
+    count *= extent;
+  }
+  if (info == nullptr) return 0;
+  const std::int64_t row = shape.empty() ? 1 : shape.back();
+  if (row % info->block_size != 0)
+    return Error{ErrorCode::bad_value, concat("rows of ", row, " elements are not whole ", info->name,
+                                              " blocks of ", info->block_size)};
+  const std::int64_t blocks = count / info->block_size;
+  if (blocks > INT64_MAX / info->block_bytes)
+    return Error{ErrorCode::too_large, "its size overflows 64 bits"};
+  return static_cast<std::uint64_t>(blocks) * static_cast<std::uint64_t>(info->block_bytes);
 }
 
 /// Decoders of one block: `block_bytes` bytes in, `block_size` floats out. The products are

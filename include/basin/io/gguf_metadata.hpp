@@ -4,6 +4,7 @@
 #include <basin/core/expected.hpp>
 #include <basin/io/byte_reader.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -54,6 +55,21 @@ class GgufMetadata {
     for (const auto& entry : values_) all.push_back(entry.first);
     return all;
   }
+  /// In the order of the file.
+  [[nodiscard]] std::vector<std::string> keys_as_stored() const {
+    std::vector<std::string> all = keys();
+    std::sort(all.begin(), all.end(), [this](const std::string& a, const std::string& b) {
+      return values_.find(a)->second.offset < values_.find(b)->second.offset;
+    });
+    return all;
+  }
+  /// A value as it lies in the file: its type, for arrays the elements' type and count, then the value.
+  /// Error: not_found.
+  [[nodiscard]] Expected<std::span<const std::byte>> stored(std::string_view key) const {
+    const Expected<Value> value = find(key);
+    if (!value) return value.error();
+    return value->stored;
+  }
 
   [[nodiscard]] Expected<std::uint32_t> get_u32(std::string_view key) const {
     return get_integer<std::uint32_t>(key);
@@ -77,6 +93,7 @@ class GgufMetadata {
     bool is_array = false;
     std::uint64_t count = 1;       // elements of an array
     std::span<const std::byte> bytes;
+    std::span<const std::byte> stored;  // bytes, and before them what says how to read them
     std::uint64_t offset = 0;
   };
 
@@ -149,6 +166,7 @@ inline Expected<GgufMetadata> GgufMetadata::parse(ByteReader& reader, std::int64
 
     Value value;
     std::uint32_t type = 0;
+    ByteReader whole = reader;
     if (!reader.read(type)) return cut();
     value.is_array = static_cast<GgufValueType>(type) == GgufValueType::array;
     if (value.is_array && (!reader.read(type) || !reader.read(value.count))) return cut();
@@ -160,6 +178,7 @@ inline Expected<GgufMetadata> GgufMetadata::parse(ByteReader& reader, std::int64
     value.offset = reader.offset();
     if (const Status read = metadata.read_value(reader, value.bytes, value.type, value.count, key); !read)
       return read.error();
+    static_cast<void>(whole.read_bytes(reader.offset() - whole.offset(), value.stored));
     if (!metadata.values_.emplace(key, value).second) return bad("the key occurs twice");
   }
   return metadata;

@@ -4,14 +4,26 @@
 /// includes <basin/kernels.hpp>, which needs neither Eigen nor exceptions.
 
 #include <basin/codebook/adam.hpp>
+#include <basin/codebook/clip_search.hpp>
 #include <basin/codebook/least_squares.hpp>
+#include <basin/codebook/level_scales.hpp>
 #include <basin/core/bits_per_weight.hpp>
 #include <basin/core/scheme_text.hpp>
 #include <basin/core/version.hpp>
+#include <basin/init/fixed_levels.hpp>
 #include <basin/init/greedy.hpp>
 #include <basin/init/oa_em.hpp>
 #include <basin/kernels.hpp>
 #include <basin/layout/packed_codes.hpp>
+#include <basin/levels/asymmetric_integer.hpp>
+#include <basin/levels/far_mirror_no_zero.hpp>
+#include <basin/levels/gaussian.hpp>
+#include <basin/levels/lloyd_max.hpp>
+#include <basin/levels/mirror_no_zero.hpp>
+#include <basin/levels/normal_float.hpp>
+#include <basin/levels/power_of_two_mirror_no_zero.hpp>
+#include <basin/levels/symmetric_integer.hpp>
+#include <basin/levels/ternary.hpp>
 #include <basin/metric/compensated_weight.hpp>
 #include <basin/metric/conditional_blocks.hpp>
 #include <basin/metric/cross_gram.hpp>
@@ -28,4 +40,5 @@
 #include <basin/search/beam.hpp>
 #include <basin/search/exhaustive.hpp>
 #include <basin/search/joint_beam.hpp>
+#include <basin/search/round_to_nearest.hpp>
 #include <basin/transform/identity.hpp>

@@ -31,7 +31,7 @@ struct OnMetric {
   [[nodiscard]] auto initialize(const LayerObjective<T>& layer, const HessianBlocks&, const Codomain& codomain,
                                 std::uint64_t seed, const RunContext& context) const {
     const HessianBlocks blocks =
-        make_blocks(metric, layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), codomain.in_group_size, context);
+        make_blocks(metric, layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), in_group_size(codomain), context);
     return init.initialize(layer, blocks, codomain, seed, context);
   }
 };

@@ -67,7 +67,7 @@ class Quantizer {
 
   /// @param weight   W, [n_out, n_in].
   /// @param hessian  H = X^T X / n_tokens, [n_in, n_in]; see GramAccumulator.
-  /// @param codomain what values are reachable: a Scheme for additive codebooks.
+  /// @param codomain what values are reachable: a Scheme for additive codebooks, a level set such as MirrorNoZero{}.
   template <class Codomain>
   [[nodiscard]] auto quantize(ConstMatrixRef<float> weight, ConstMatrixRef<double> hessian, const Codomain& codomain,
                               const RunContext& context = {}) const {
@@ -80,7 +80,7 @@ class Quantizer {
       return result;
     };
     if constexpr (std::same_as<Rotation, Identity>) {
-      return timed(LayerObjective<float>(weight, hessian, codomain.in_group_size, context));
+      return timed(LayerObjective<float>(weight, hessian, in_group_size(codomain), context));
     } else {
       Matrix<float> rotated = weight;
       rotation_.apply(rotated);
@@ -88,7 +88,7 @@ class Quantizer {
       rotation_.apply(seen);
       seen.transposeInPlace();
       rotation_.apply(seen);
-      return timed(LayerObjective<float>(rotated, seen, codomain.in_group_size, context));
+      return timed(LayerObjective<float>(rotated, seen, in_group_size(codomain), context));
     }
   }
 
@@ -110,7 +110,7 @@ class Quantizer {
     const Clock::time_point start = Clock::now();
     context.report({.stage = "init"});
     const HessianBlocks blocks =
-        make_blocks(metric_, layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), codomain.in_group_size, context);
+        make_blocks(metric_, layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), in_group_size(codomain), context);
     Weight weight = init_.initialize(layer, blocks, codomain, options_.seed, context);
     report.seconds.init = seconds_since(start);
 

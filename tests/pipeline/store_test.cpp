@@ -2,6 +2,7 @@
 
 #include <basin/codebook/round_to_half.hpp>
 
+#include <cstdint>
 #include <limits>
 
 #include "support/additive.hpp"
@@ -69,4 +70,42 @@ TEST_CASE("load refuses a layer that does not hold together", "[pipeline][bad-in
   bad = good;
   bad.scheme.bits_per_code = 17;
   CHECK_THROWS_AS(basin::load<float>(bad), basin::ValueError);
+}
+
+TEMPLATE_TEST_CASE("A rounded weight of levels is stored and loaded exactly", "[pipeline][reference]", float, double) {
+  using T = TestType;
+  Rng rng(3);
+  basin::LevelWeight<T> weight{{T(-1.5), T(-0.5), T(0.5), T(1.5)}, basin::Matrix<std::uint8_t>(3, 5), basin::Vector<T>(3), {}};
+  for (basin::Index i = 0; i < weight.codes.size(); ++i) weight.codes.data()[i] = static_cast<std::uint8_t>(i % 4);
+  weight.scales << T(0.1), T(0.02), T(0);
+  if (GENERATE(false, true)) weight.zero_points = basin::Vector<T>::Constant(3, T(2));
+  basin::round_to_half(weight);
+  const basin::LevelLayer layer = basin::store(weight);
+  CHECK(layer.n_out == 3);
+  CHECK(layer.n_in == 5);
+  CHECK(layer.code_bits() == 2);
+  CHECK(layer.codes[1 * 5 + 2] == weight.codes(1, 2));
+  CHECK(basin::half_to_float(layer.scales[1]) == static_cast<float>(weight.scales(1)));
+  const auto loaded = basin::load<T>(layer);
+  CHECK(loaded.codes == weight.codes);
+  CHECK(loaded.decode() == weight.decode());
+}
+
+TEST_CASE("store and load refuse levels that do not fit together", "[pipeline][bad-input]") {
+  basin::LevelWeight<float> weight{{-1, 0, 1}, basin::Matrix<std::uint8_t>::Zero(2, 2), basin::Vector<float>::Ones(2), {}};
+  const basin::LevelLayer good = basin::store(weight);
+  CHECK(basin::load<float>(good).decode() == weight.decode());
+  weight.scales(1) = 1e6f;
+  CHECK_THROWS_WITH(basin::store(weight), basin::test::contains_text("does not fit into fp16"));
+  weight.scales(1) = 1;
+  for (const float bad : {-1.0f, 3.0f, 0.5f, std::numeric_limits<float>::quiet_NaN()}) {
+    weight.zero_points = basin::Vector<float>::Constant(2, bad);
+    CHECK_THROWS_WITH(basin::store(weight), basin::test::contains_text("zero point"));
+  }
+  basin::LevelLayer bad = good;
+  bad.codes[3] = 3;
+  CHECK_THROWS_AS(basin::load<float>(bad), basin::ValueError);
+  bad = good;
+  bad.zero_points.push_back(0);
+  CHECK_THROWS_WITH(basin::load<float>(bad), basin::test::contains_text("[2, 2]"));
 }

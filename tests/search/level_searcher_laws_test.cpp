@@ -1,20 +1,27 @@
 #include "laws/searcher_laws.hpp"
 
 #include <basin/search/coordinate_refinement.hpp>
+#include <basin/search/error_feedback.hpp>
 
 #include <cstdint>
 #include <tuple>
 #include <vector>
 
 using basin::Index;
+using basin::VisitOrder;
 using basin::test::Rng;
 
 namespace {
 /// A searcher with its options set. A host's joins by a line in Subjects.
+template <VisitOrder Order, int Sweeps>
+struct Feedback {
+  [[nodiscard]] static auto make() { return basin::ErrorFeedback{.order = Order, .sweeps = Sweeps}; }
+};
 struct Refinement {
   [[nodiscard]] static auto make() { return basin::CoordinateRefinement{}; }
 };
-using Subjects = std::tuple<Refinement>;
+using Subjects = std::tuple<Feedback<VisitOrder::natural, 0>, Feedback<VisitOrder::descending, 0>,
+                            Feedback<VisitOrder::shuffled, 5>, Refinement>;
 
 template <class S, class T>
 void check_laws(const std::vector<T>& levels, bool with_zero_points, Index n_out, Index n_in) {

@@ -2,6 +2,7 @@
 
 #include <basin/search/coordinate_refinement.hpp>
 #include <basin/search/error_feedback.hpp>
+#include <basin/search/level_beam.hpp>
 
 #include <cstdint>
 #include <tuple>
@@ -17,11 +18,15 @@ template <VisitOrder Order, int Sweeps>
 struct Feedback {
   [[nodiscard]] static auto make() { return basin::ErrorFeedback{.order = Order, .sweeps = Sweeps}; }
 };
+template <int Size, VisitOrder Order = VisitOrder::natural>
+struct Beam {
+  [[nodiscard]] static auto make() { return basin::LevelBeam{.beam_size = Size, .order = Order}; }
+};
 struct Refinement {
   [[nodiscard]] static auto make() { return basin::CoordinateRefinement{}; }
 };
 using Subjects = std::tuple<Feedback<VisitOrder::natural, 0>, Feedback<VisitOrder::descending, 0>,
-                            Feedback<VisitOrder::shuffled, 5>, Refinement>;
+                            Feedback<VisitOrder::shuffled, 5>, Refinement, Beam<1>, Beam<5>, Beam<3, VisitOrder::descending>>;
 
 template <class S, class T>
 void check_laws(const std::vector<T>& levels, bool with_zero_points, Index n_out, Index n_in) {

@@ -38,7 +38,10 @@
 #include <basin/pipeline/recipes.hpp>
 #include <basin/pipeline/store.hpp>
 #include <basin/search/beam.hpp>
+#include <basin/search/coordinate_refinement.hpp>
+#include <basin/search/error_feedback.hpp>
 #include <basin/search/exhaustive.hpp>
 #include <basin/search/joint_beam.hpp>
+#include <basin/search/level_beam.hpp>
 #include <basin/search/round_to_nearest.hpp>
 #include <basin/transform/identity.hpp>

@@ -54,7 +54,7 @@ TEST_CASE("A shuffled pass depends on seed and pass and on nothing else", "[sear
   CHECK(codes(VisitOrder::natural, 1, 0) == codes(VisitOrder::natural, 2, 5));
 }
 
-TEST_CASE("A shuffled pass is a natural one over reordered groups", "[search][reference]") {
+TEST_CASE("A pass in another order is a natural one over reordered groups", "[search][reference]") {
   Rng rng(7);
   const basin::Scheme scheme{.num_codebooks = 1, .bits_per_code = 4, .in_group_size = 4};
   const Index groups = 9;
@@ -62,13 +62,14 @@ TEST_CASE("A shuffled pass is a natural one over reordered groups", "[search][re
   const auto start = basin::test::random_weight<double>(4, 4 * groups, scheme, rng);
   const int beam = GENERATE(1, 3);
   const std::uint64_t seed = GENERATE(1u, 2u, 3u);
+  const VisitOrder visit = GENERATE(VisitOrder::shuffled, VisitOrder::descending);
   auto shuffled = start;
-  basin::BeamSearch{.beam_size = beam, .order = VisitOrder::shuffled}.search(layer, shuffled, seed, 4);
+  basin::BeamSearch{.beam_size = beam, .order = visit}.search(layer, shuffled, seed, 4);
 
-  // One of the permutations must explain it: the one that the stream of (seed, pass) draws.
+  // One of the permutations must explain it; a shuffled one is what the stream of (seed, pass) draws.
   auto random = basin::keyed_random(seed, {0x5ea4c4, 4});
-  std::vector<Index> order = basin::detail::identity_order(groups);
-  basin::detail::shuffle(order, random);
+  const std::vector<Index> order = basin::detail::group_order(visit, layer.hessian().diagonal(), 4, random);
+  CHECK(order != basin::detail::identity_order(groups));
   basin::Matrix<double> w(4, 4 * groups), h(4 * groups, 4 * groups);
   auto moved = start;
   for (Index a = 0; a < groups; ++a) {
@@ -82,6 +83,18 @@ TEST_CASE("A shuffled pass is a natural one over reordered groups", "[search][re
   for (Index a = 0; a < groups; ++a)
     for (Index o = 0; o < 4; ++o)
       CHECK(moved.codes(o, a, 0) == shuffled.codes(o, order[static_cast<std::size_t>(a)], 0));
+}
+
+TEST_CASE("A descending order begins with the group of the largest inputs", "[search][property]") {
+  basin::SplitMix64 random(9);
+  const basin::Vector<double> diagonal{{1, 2, 5, 0, 4, 4, 3, 2}};  // sums of pairs: 3, 5, 8, 5
+  const auto order = [&](VisitOrder visit, Index g) { return basin::detail::group_order(visit, diagonal, g, random); };
+  CHECK(order(VisitOrder::descending, 2) == std::vector<Index>{2, 1, 3, 0});
+  CHECK(order(VisitOrder::descending, 1) == std::vector<Index>{2, 4, 5, 6, 1, 7, 0, 3});
+  CHECK(order(VisitOrder::descending, 8) == std::vector<Index>{0});
+  CHECK(order(VisitOrder::natural, 2) == std::vector<Index>{0, 1, 2, 3});
+  CHECK(random() == basin::SplitMix64(9)());  // none of them drew
+  CHECK(order(VisitOrder::shuffled, 1) != order(VisitOrder::natural, 1));
 }
 
 TEST_CASE("A shuffled pass shuffles the codebooks of a group too", "[search][property]") {

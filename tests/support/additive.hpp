@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <vector>
 
 #include "support/fixture.hpp"
 #include "support/random.hpp"
@@ -83,6 +84,41 @@ template <std::floating_point T>
   const Matrix<T> weight =
       layer.weight().block(first * scheme.out_group_size, 0, count * scheme.out_group_size, n);
   return LayerObjective<T>(weight, layer.hessian().topLeftCorner(n, n), scheme.in_group_size);
+}
+
+template <std::floating_point T>
+[[nodiscard]] LayerObjective<T> some_groups(const LayerObjective<T>& layer, const AdditiveWeight<T>& weight, Index first,
+                                            Index count) {
+  return some_groups(layer, weight.scheme(), first, count);
+}
+
+template <std::floating_point T>
+[[nodiscard]] Index in_group_size(const AdditiveWeight<T>& weight) {
+  return weight.scheme().in_group_size;
+}
+template <std::floating_point T>
+[[nodiscard]] Index num_values(const AdditiveWeight<T>& weight) {
+  return weight.scheme().codebook_size();
+}
+template <std::floating_point T>
+[[nodiscard]] Index largest_code(const AdditiveWeight<T>& weight) {
+  const auto codes = weight.codes.values();
+  return *std::max_element(codes.begin(), codes.end());
+}
+template <std::floating_point T>
+[[nodiscard]] bool same_but_codes(const AdditiveWeight<T>& a, const AdditiveWeight<T>& b) {
+  return a.codebooks.values() == b.codebooks.values() && a.scales == b.scales;
+}
+/// Weights like this one that belong to other layers.
+template <std::floating_point T>
+[[nodiscard]] std::vector<AdditiveWeight<T>> foreign_weights(const AdditiveWeight<T>& weight) {
+  std::vector<AdditiveWeight<T>> foreign(4, weight);
+  const Codes& codes = weight.codes;
+  foreign[0].n_out += weight.scheme().out_group_size;
+  foreign[1].scales.conservativeResize(weight.scales.size() + 1);
+  foreign[2].codes = Codes(codes.num_out_groups(), codes.num_in_groups() + 1, codes.num_codebooks());
+  foreign[3].codes = Codes(codes.num_out_groups(), codes.num_in_groups(), codes.num_codebooks() + 1);
+  return foreign;
 }
 
 [[nodiscard]] inline Index changed_codes(const Codes& a, const Codes& b) {

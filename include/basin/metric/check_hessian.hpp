@@ -63,6 +63,18 @@ struct Symmetrized {
     asymmetry = extents.col(1).maxCoeff();
   }
 };
+
+/// H with rounding asymmetry averaged away, its eigenvalues unseen; throws as checked_hessian().
+[[nodiscard]] inline Matrix<double> symmetric_hessian(ConstMatrixRef<double> hessian, const RunContext& context) {
+  if (hessian.rows() != hessian.cols())
+    raise<ShapeError>("H must be square, got [", hessian.rows(), ", ", hessian.cols(), "]");
+  check_finite_hessian(hessian, context);
+  Symmetrized symmetrized(hessian, context);
+  if (symmetrized.asymmetry > 1e-6 * symmetrized.largest)
+    raise<ValueError>("H must be symmetric, but |H - H^T| reaches ", symmetrized.asymmetry, " where |H| reaches ",
+                      symmetrized.largest);
+  return std::move(symmetrized.mean);
+}
 }  // namespace detail
 
 /// @throws ValueError naming the first entry of W that is NaN or infinite.
@@ -82,16 +94,9 @@ void check_finite_weight(ConstMatrixRef<T> weight) {
 /// @throws ValueError if H has an entry that is NaN or infinite, differs from its transpose, or is
 ///         indefinite (then it is not X^T X of anything).
 [[nodiscard]] inline Matrix<double> checked_hessian(ConstMatrixRef<double> hessian, const RunContext& context = {}) {
-  if (hessian.rows() != hessian.cols())
-    raise<ShapeError>("H must be square, got [", hessian.rows(), ", ", hessian.cols(), "]");
-  detail::check_finite_hessian(hessian, context);
-  detail::Symmetrized symmetrized(hessian, context);
-  if (symmetrized.asymmetry > 1e-6 * symmetrized.largest)
-    raise<ValueError>("H must be symmetric, but |H - H^T| reaches ", symmetrized.asymmetry, " where |H| reaches ",
-                      symmetrized.largest);
-  Matrix<double> symmetric = std::move(symmetrized.mean);
+  Matrix<double> symmetric = detail::symmetric_hessian(hessian, context);
   const double shift = 1e-6 * symmetric.diagonal().cwiseAbs().sum();
-  if (symmetrized.largest > 0 && !shifted_cholesky(symmetric, shift, context))
+  if (!symmetric.isZero(0) && !shifted_cholesky(symmetric, shift, context))
     raise<ValueError>("H must be positive semidefinite, but it has a clearly negative eigenvalue; pass X^T X / n_tokens");
   return symmetric;
 }

@@ -46,11 +46,11 @@ void run_beam(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, int bea
   const Index groups = weight.num_in_groups(), g = weight.scheme().in_group_size;
   const std::vector<Index> codebooks = identity_order(weight.codebooks.num_codebooks());
   const TransposedCodebooks<T> transposed(weight.codebooks);
-  BeamPlan<T> plan{beam_size, sparsity, identity_order(groups), {}, &layer.working_hessian(), &layer, &transposed};
+  SplitMix64 random = keyed_random(seed, {0x5ea4c4, pass});
+  BeamPlan<T> plan{beam_size, sparsity, group_order(visit, layer.hessian().diagonal(), g, random), {},
+                   &layer.working_hessian(), &layer, &transposed};
   plan.moves.reserve(static_cast<std::size_t>(groups));
   Matrix<T> reordered;
-  SplitMix64 random = keyed_random(seed, {0x5ea4c4, pass});
-  if (visit == VisitOrder::shuffled) shuffle(plan.order, random);
   for (Index t = 0; t < groups; ++t) {
     std::vector<Index> order = codebooks;
     if (visit == VisitOrder::shuffled) shuffle(order, random);

@@ -44,4 +44,6 @@
 #include <basin/search/joint_beam.hpp>
 #include <basin/search/level_beam.hpp>
 #include <basin/search/round_to_nearest.hpp>
+#include <basin/transform/gaussianity.hpp>
+#include <basin/transform/hadamard.hpp>
 #include <basin/transform/identity.hpp>

@@ -7,6 +7,7 @@
 #include <basin/pipeline/best_of.hpp>
 #include <basin/pipeline/quantizer.hpp>
 #include <basin/search/round_to_nearest.hpp>
+#include <basin/transform/hadamard.hpp>
 
 #include <array>
 #include <string_view>
@@ -68,4 +69,20 @@ TEST_CASE("An initializer of levels may have a metric of its own", "[pipeline][p
   const Quantizer plain(EuclideanBlocks{}, FixedLevels{}, RoundToNearest{}, LevelScales{});
   const Quantizer wrapped(EuclideanBlocks{}, OnMetric(EuclideanBlocks{}, FixedLevels{}), RoundToNearest{}, LevelScales{});
   CHECK(plain.quantize(w, made.hessian, MirrorNoZero{}).weight.codes == wrapped.quantize(w, made.hessian, MirrorNoZero{}).weight.codes);
+}
+
+TEST_CASE("A rotation helps levels on rows with outliers, and is undone at run time", "[pipeline][property]") {
+  test::Rng rng(4);
+  auto made = test::synthetic_layer(32, 64, rng);
+  made.hessian = Matrix<double>::Identity(64, 64);
+  made.weight.col(9) *= 12;
+  const Matrix<float> w = made.weight.cast<float>();
+  const HadamardTransform rotation(64, {.sign_seed = 1});
+  const Quantizer plain(EuclideanBlocks{}, FixedLevels{}, RoundToNearest{}, LevelScales{});
+  const Quantizer rotated(EuclideanBlocks{}, FixedLevels{}, RoundToNearest{}, LevelScales{}, {}, rotation);
+  const auto [weight, report] = rotated.quantize(w, made.hessian, MirrorNoZero{});
+  CHECK(report.relative_error < 0.5 * plain.quantize(w, made.hessian, MirrorNoZero{}).report.relative_error);
+  Matrix<float> decoded = weight.decode();
+  rotation.invert(decoded);
+  CHECK_THAT((decoded - w).cast<double>().squaredNorm() / w.cast<double>().squaredNorm(), WithinRel(report.relative_error, 1e-4));
 }

@@ -83,11 +83,11 @@ class Quantizer {
       return timed(LayerObjective<float>(weight, hessian, in_group_size(codomain), context));
     } else {
       Matrix<float> rotated = weight;
-      rotation_.apply(rotated);
+      apply_transform(rotation_, rotated, context);
       Matrix<double> seen = hessian;
-      rotation_.apply(seen);
+      apply_transform(rotation_, seen, context);
       seen.transposeInPlace();
-      rotation_.apply(seen);
+      apply_transform(rotation_, seen, context);
       return timed(LayerObjective<float>(rotated, seen, in_group_size(codomain), context));
     }
   }

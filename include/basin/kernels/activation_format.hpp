@@ -36,7 +36,7 @@ enum class FormatError : std::uint8_t { none, bad_bits, bad_clip, bad_group };
 }
 
 /// Whether kernels may be given this format: they do not look themselves.
-[[nodiscard]] constexpr FormatError check(const ActivationFormat& format) noexcept {
+[[nodiscard]] BASIN_ALWAYS_INLINE constexpr FormatError check(const ActivationFormat& format) noexcept {
   if (format.bits != 8 && format.bits != 4) return FormatError::bad_bits;
   if (!(format.clip > 0 && format.clip <= 1)) return FormatError::bad_clip;
   return format.group < 0 || format.group % 16 != 0 ? FormatError::bad_group : FormatError::none;

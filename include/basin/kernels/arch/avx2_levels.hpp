@@ -130,7 +130,7 @@ struct LevelSimd<avx2> : X86Activations {
   static BASIN_ALWAYS_INLINE void dot(Dot& sum, Bytes weights, Words inputs) noexcept {
     sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(weights, inputs));
   }
-  static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add(_mm256_madd_epi16(sum, _mm256_set1_epi16(1)), to); }
+  static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add_to(_mm256_madd_epi16(sum, _mm256_set1_epi16(1)), to); }
 
   static BASIN_ALWAYS_INLINE void to_totals(const std::int32_t* sums, std::int32_t factor, std::int32_t correction, float step,
                                             float* totals) noexcept {
@@ -142,7 +142,7 @@ struct LevelSimd<avx2> : X86Activations {
   }
 
  protected:
-  static BASIN_ALWAYS_INLINE void add(__m256i sum, std::int32_t* to) noexcept {
+  static BASIN_ALWAYS_INLINE void add_to(__m256i sum, std::int32_t* to) noexcept {
     auto* at = reinterpret_cast<__m256i*>(to);
     _mm256_store_si256(at, _mm256_add_epi32(_mm256_load_si256(at), sum));
   }

@@ -22,14 +22,17 @@ struct LevelSimd<avx2vnni> : LevelSimd<avx2> {
   static BASIN_ALWAYS_INLINE void multiply_add(Sums& sums, const Fields& fields, Words inputs) noexcept {
     unroll<4>([&](int k) BASIN_LAMBDA_INLINE { dot(sums.v[k], fields.v[k], inputs); });
   }
+  static BASIN_ALWAYS_INLINE void add(Sums& sums, const Sums& more) noexcept {
+    unroll<4>([&](int k) BASIN_LAMBDA_INLINE { sums.v[k] = _mm256_add_epi32(sums.v[k], more.v[k]); });
+  }
   template <bool>
   static BASIN_ALWAYS_INLINE void add_sums(const Sums& sums, std::int32_t* to) noexcept {
-    unroll<4>([&](int k) BASIN_LAMBDA_INLINE { add(sums.v[k], to + 16 * k); });
+    unroll<4>([&](int k) BASIN_LAMBDA_INLINE { add_dot(sums.v[k], to + 16 * k); });
   }
   static BASIN_ALWAYS_INLINE void dot(Dot& sum, Bytes weights, Words inputs) noexcept {
     sum = _mm256_dpbusd_avx_epi32(sum, weights, inputs);
   }
-  static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add(sum, to); }
+  static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add_to(sum, to); }
 };
 }  // namespace detail
 

@@ -16,6 +16,20 @@ namespace basin::kernels {
 namespace detail {
 /// What the paths of AVX-512 share.
 struct LevelAvx512 : X86Activations {
+  using Magnitudes = __m512i;
+  static BASIN_ALWAYS_INLINE Magnitudes magnitudes(const float* x) noexcept {
+    return _mm512_and_si512(_mm512_loadu_si512(x), _mm512_set1_epi32(0x7fffffff));
+  }
+  static BASIN_ALWAYS_INLINE Magnitudes larger(Magnitudes a, Magnitudes b) noexcept { return _mm512_max_epu32(a, b); }
+  static BASIN_ALWAYS_INLINE float largest(Magnitudes value) noexcept {
+    return X86Activations::largest(_mm256_max_epu32(_mm512_castsi512_si256(value), _mm512_extracti64x4_epi64(value, 1)));
+  }
+  static BASIN_ALWAYS_INLINE void quantize(const float* x, float step, float low, float high, std::int8_t* out) noexcept {
+    const __m512 quotient = _mm512_div_ps(_mm512_loadu_ps(x), _mm512_set1_ps(step));
+    const __m512i q = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(quotient, _mm512_set1_ps(low)), _mm512_set1_ps(high)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtepi32_epi8(q));
+  }
+
   static constexpr int lanes = 16, matmul_vectors = 4, matmul_tokens = 6;
   using Bytes = __m512i;
   using Words = __m512i;
@@ -43,6 +57,9 @@ struct LevelAvx512 : X86Activations {
     const __m512i zero = _mm512_setzero_si512();
     return {{zero, zero, zero, zero}};
   }
+  static BASIN_ALWAYS_INLINE void add(Sums& sums, const Sums& more) noexcept {
+    unroll<4>([&](int k) BASIN_LAMBDA_INLINE { sums.v[k] = _mm512_add_epi32(sums.v[k], more.v[k]); });
+  }
   static BASIN_ALWAYS_INLINE Dot zero_dot() noexcept { return _mm512_setzero_si512(); }
   /// Half a byte's two codes in `low`, `high`: the levels of all four codes.
   static BASIN_ALWAYS_INLINE Fields look_up(Bytes codes, __m512i low, __m512i high) noexcept {
@@ -53,7 +70,7 @@ struct LevelAvx512 : X86Activations {
   static BASIN_ALWAYS_INLINE void store(const Fields& bytes, std::uint8_t* out) noexcept {
     unroll<4>([&](int k) BASIN_LAMBDA_INLINE { _mm512_store_si512(out + 64 * k, bytes.v[k]); });
   }
-  static BASIN_ALWAYS_INLINE void add(__m512i sum, std::int32_t* to) noexcept {
+  static BASIN_ALWAYS_INLINE void add_to(__m512i sum, std::int32_t* to) noexcept {
     _mm512_store_si512(to, _mm512_add_epi32(_mm512_load_si512(to), sum));
   }
   static BASIN_ALWAYS_INLINE void to_totals(const std::int32_t* sums, std::int32_t factor, std::int32_t correction, float step,
@@ -91,7 +108,7 @@ struct LevelSimd<avx512bw> : LevelAvx512 {
   static BASIN_ALWAYS_INLINE void dot(Dot& sum, Bytes weights, Words inputs) noexcept {
     sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(weights, inputs));
   }
-  static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add(_mm512_madd_epi16(sum, _mm512_set1_epi16(1)), to); }
+  static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add_to(_mm512_madd_epi16(sum, _mm512_set1_epi16(1)), to); }
 };
 }  // namespace detail
 

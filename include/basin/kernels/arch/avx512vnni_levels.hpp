@@ -46,15 +46,15 @@ struct LevelVnni : LevelAvx512 {
   template <bool Codes>
   static BASIN_ALWAYS_INLINE void add_sums(const Sums& sums, std::int32_t* to) noexcept {
     const __m512i *s = sums.v, first = _mm512_sub_epi32(s[0], s[1]);
-    add(first, to);
+    add_to(first, to);
     if constexpr (Codes) {
-      add(_mm512_srai_epi32(_mm512_sub_epi32(s[1], s[2]), 2), to + 16);
-      add(_mm512_srai_epi32(_mm512_sub_epi32(s[2], s[3]), 4), to + 32);
-      add(_mm512_srai_epi32(s[3], 6), to + 48);
+      add_to(_mm512_srai_epi32(_mm512_sub_epi32(s[1], s[2]), 2), to + 16);
+      add_to(_mm512_srai_epi32(_mm512_sub_epi32(s[2], s[3]), 4), to + 32);
+      add_to(_mm512_srai_epi32(s[3], 6), to + 48);
     } else {
-      add(_mm512_srai_epi32(s[1], 4), to + 16);
-      add(_mm512_sub_epi32(s[2], s[3]), to + 32);
-      add(_mm512_srai_epi32(s[3], 4), to + 48);
+      add_to(_mm512_srai_epi32(s[1], 4), to + 16);
+      add_to(_mm512_sub_epi32(s[2], s[3]), to + 32);
+      add_to(_mm512_srai_epi32(s[3], 4), to + 48);
     }
   }
   static BASIN_ALWAYS_INLINE void decode(Bytes codes, const Tables<false>& tables, std::uint8_t* out) noexcept {
@@ -63,7 +63,7 @@ struct LevelVnni : LevelAvx512 {
   static BASIN_ALWAYS_INLINE void dot(Dot& sum, Bytes weights, Words inputs) noexcept {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(inputs));
   }
-  static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add(sum, to); }
+  static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add_to(sum, to); }
 
  protected:
   static BASIN_ALWAYS_INLINE __m512i upper(__m512i bytes) noexcept { return _mm512_and_si512(bytes, _mm512_set1_epi8(static_cast<char>(240))); }

@@ -110,7 +110,7 @@ struct LevelSimd<neon64> {
     sum.low = vpadalq_s16(sum.low, vmull_s8(vget_low_s8(levels), vget_low_s8(inputs)));
     sum.high = vpadalq_s16(sum.high, vmull_high_s8(levels, inputs));
   }
-  static BASIN_ALWAYS_INLINE void add_dot(const Dot& sum, std::int32_t* to) noexcept { add(vpaddq_s32(sum.low, sum.high), to); }
+  static BASIN_ALWAYS_INLINE void add_dot(const Dot& sum, std::int32_t* to) noexcept { add_to(vpaddq_s32(sum.low, sum.high), to); }
 
   static BASIN_ALWAYS_INLINE void to_totals(const std::int32_t* sums, std::int32_t factor, std::int32_t correction, float step,
                                             float* totals) noexcept {
@@ -121,7 +121,7 @@ struct LevelSimd<neon64> {
   }
 
  protected:
-  static BASIN_ALWAYS_INLINE void add(int32x4_t sum, std::int32_t* to) noexcept { vst1q_s32(to, vaddq_s32(vld1q_s32(to), sum)); }
+  static BASIN_ALWAYS_INLINE void add_to(int32x4_t sum, std::int32_t* to) noexcept { vst1q_s32(to, vaddq_s32(vld1q_s32(to), sum)); }
 };
 }  // namespace detail
 

@@ -83,7 +83,9 @@ struct SimdLevelMatvec {
           });
         });
       }
-      unroll<chains * Tokens>([&](int i) BASIN_LAMBDA_INLINE { S::template add_sums<Codes>(sum[i], sums + i % Tokens * rows + part); });
+      if constexpr (chains > 1)
+        unroll<(chains - 1) * Tokens>([&](int i) BASIN_LAMBDA_INLINE { S::add(sum[i % Tokens], sum[i + Tokens]); });
+      unroll<Tokens>([&](int v) BASIN_LAMBDA_INLINE { S::template add_sums<Codes>(sum[v], sums + v * rows + part); });
     }
   }
 };

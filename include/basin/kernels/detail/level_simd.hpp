@@ -21,13 +21,15 @@ namespace basin::kernels::detail {
 ///     Bytes, Words          weights; four inputs, the same in every lane
 ///     Tables<Codes>         made from layer.levels
 ///     Fields<Codes>         four vectors made from a vector of codes by fields(codes, tables), one for each row of a byte
-///     Sums                  of a Fields' products; zero_sums(), multiply_add(sums, fields, words)
+///     Sums                  of a Fields' products; zero_sums(), multiply_add(sums, fields, words), add(sums, sums)
 ///     add_sums<Codes>(sums, int32*)     to_add[16 k + lane] += sum of row k of the bytes
 ///     decode(codes, tables, out)        four vectors of bytes, level - levels[0], 64 bytes apart
 ///     Dot                   of one vector of bytes; zero_dot(), dot(sum, bytes, words), add_dot(sum, int32*)
 ///     load, load_words
 ///     to_totals(sums, factor, correction, step, totals)     16 of them: fma(factor * sum + correction, step, total)
-///     largest(x), quantize(x, step, low, high, out)         16 floats: the largest magnitude's bits; as ActivationFormat
+///     Magnitudes            of 16 floats, as bits; magnitudes(x), larger(a, b), largest(magnitudes)
+///     quantize(x, step, low, high, out)                     16 floats, as ActivationFormat says
+///     sum(values, count)                                    of 16 * count integers
 ///     unpack_int4(packed, out)                              16 integers
 template <class Arch>
 struct LevelSimd;

@@ -1,9 +1,14 @@
 #pragma once
 
+#include <basin/kernels/activation_format.hpp>
 #include <basin/kernels/dequantize_matmul.hpp>
+#include <basin/kernels/level_matmul.hpp>
+#include <basin/kernels/level_matvec.hpp>
 #include <basin/kernels/lut_dequantize.hpp>
 #include <basin/kernels/lut_matvec.hpp>
+#include <basin/kernels/quantize_activations.hpp>
 #include <basin/layout/packed_layer.hpp>
+#include <basin/layout/packed_levels.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +38,25 @@ struct MatmulKernels {
               std::ptrdiff_t last_row, float* y, std::ptrdiff_t y_stride, void* scratch) noexcept;
 };
 
+/// The functions of QuantizeActivations<Arch> as pointers.
+struct ActivationKernels {
+  void (*run)(const ActivationFormat& format, const float* x, std::ptrdiff_t x_stride, std::ptrdiff_t n_in, std::ptrdiff_t batch,
+              std::ptrdiff_t first_token, std::ptrdiff_t last_token, void* workspace) noexcept;
+  void (*run_int4)(const ActivationFormat& format, const std::uint8_t* packed, const float* steps, std::ptrdiff_t n_in, std::ptrdiff_t batch,
+                   std::ptrdiff_t first_token, std::ptrdiff_t last_token, void* workspace) noexcept;
+};
+
+/// LevelMatvec<Arch>::run as a pointer.
+using LevelMatvecKernel = void (*)(const PackedLevels& layer, const ActivationFormat& format, const void* workspace, std::ptrdiff_t batch,
+                                   std::ptrdiff_t first_row, std::ptrdiff_t last_row, float* y, std::ptrdiff_t y_stride) noexcept;
+
+/// The functions of LevelMatmul<Arch> as pointers.
+struct LevelMatmulKernels {
+  std::size_t (*scratch_size)(std::ptrdiff_t batch) noexcept;
+  void (*run)(const PackedLevels& layer, const ActivationFormat& format, const void* workspace, std::ptrdiff_t batch, std::ptrdiff_t first_row,
+              std::ptrdiff_t last_row, float* y, std::ptrdiff_t y_stride, void* scratch) noexcept;
+};
+
 /// Every operation of one instruction set, for run-time choice: kernels by value, no state.
 struct KernelSet {
   const char* arch;
@@ -41,6 +65,9 @@ struct KernelSet {
   DequantizeKernel<bfloat16> dequantize_bf16;
   DequantizeKernel<half> dequantize_fp16;
   MatmulKernels matmul_exact, matmul_int16, matmul_int8;
+  ActivationKernels activations;
+  LevelMatvecKernel level_matvec;
+  LevelMatmulKernels level_matmul;
 };
 
 /// The functions of Arch. Names the arch in every symbol that it instantiates.
@@ -58,7 +85,10 @@ template <class Arch>
           {&DequantizeMatmul<Arch, int16>::workspace_size, &DequantizeMatmul<Arch, int16>::scratch_size,
            &DequantizeMatmul<Arch, int16>::prepare, &DequantizeMatmul<Arch, int16>::run},
           {&DequantizeMatmul<Arch, int8>::workspace_size, &DequantizeMatmul<Arch, int8>::scratch_size,
-           &DequantizeMatmul<Arch, int8>::prepare, &DequantizeMatmul<Arch, int8>::run}};
+           &DequantizeMatmul<Arch, int8>::prepare, &DequantizeMatmul<Arch, int8>::run},
+          {&QuantizeActivations<Arch>::run, &QuantizeActivations<Arch>::run_int4},
+          &LevelMatvec<Arch>::run,
+          {&LevelMatmul<Arch>::scratch_size, &LevelMatmul<Arch>::run}};
 }
 
 }  // namespace basin::kernels

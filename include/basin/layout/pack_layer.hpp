@@ -5,6 +5,7 @@
 #include <basin/core/scheme.hpp>
 #include <basin/layout/additive_view.hpp>
 #include <basin/layout/bit_pack.hpp>
+#include <basin/layout/detail/packed_header.hpp>
 #include <basin/layout/packed_layer.hpp>
 
 #include <cmath>
@@ -86,19 +87,6 @@ struct PackedLayout {
   return at;
 }
 
-constexpr void put_header_field(std::uint8_t* out, std::uint64_t value, int bytes) noexcept {
-  for (int i = 0; i < bytes; ++i) out[i] = static_cast<std::uint8_t>(value >> (8 * i));
-}
-[[nodiscard]] constexpr std::uint64_t header_field(const std::uint8_t* in, int bytes) noexcept {
-  std::uint64_t value = 0;
-  for (int i = 0; i < bytes; ++i) value |= std::uint64_t{in[i]} << (8 * i);
-  return value;
-}
-[[nodiscard]] constexpr std::uint64_t header_hash(const std::uint8_t* header) noexcept {
-  std::uint64_t hash = 14695981039346656037u;
-  for (int i = 0; i < 56; ++i) hash = (hash ^ header[i]) * 1099511628211u;
-  return hash;
-}
 inline constexpr std::uint8_t packed_magic[8] = {'B', 'A', 'S', 'I', 'N', 'P', 'K', 'L'};
 
 [[nodiscard]] inline PackedLayer packed_pointers(const Scheme& scheme, std::ptrdiff_t n_out, std::ptrdiff_t n_in,

@@ -4,6 +4,7 @@
 
 #include <basin/core/config.hpp>
 #include <basin/kernels/arch/avx2.hpp>
+#include <basin/kernels/arch/avx2vnni_levels.hpp>
 #include <basin/kernels/arch/avx2vnni_octets.hpp>
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/detail/lut_matvec_simd.hpp>

@@ -4,6 +4,7 @@
 
 #include <basin/core/config.hpp>
 #include <basin/kernels/arch/x86_unpack.hpp>
+#include <basin/kernels/arch/avx512bw_levels.hpp>
 #include <basin/kernels/arch/avx512bw_octets.hpp>
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/detail/lut_matvec_simd.hpp>

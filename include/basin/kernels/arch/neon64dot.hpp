@@ -4,6 +4,7 @@
 
 #include <basin/core/config.hpp>
 #include <basin/kernels/arch/neon64.hpp>
+#include <basin/kernels/arch/neon64dot_levels.hpp>
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/detail/lut_matvec_simd.hpp>
 #include <basin/kernels/lut_matvec.hpp>

@@ -2,6 +2,7 @@
 
 #include <basin/core/config.hpp>
 #include <basin/core/half.hpp>
+#include <basin/kernels/arch/scalar_levels.hpp>
 #include <basin/kernels/concepts.hpp>
 #include <basin/kernels/detail/lut_step.hpp>
 #include <basin/kernels/detail/lut_workspace.hpp>

@@ -5,6 +5,7 @@
 #include <basin/kernels/choose.hpp>
 #include <basin/kernels/dequantize_matmul.hpp>
 #include <basin/kernels/dispatch.hpp>
+#include <basin/kernels/kv4.hpp>
 #include <basin/kernels/level_matmul.hpp>
 #include <basin/kernels/level_matvec.hpp>
 #include <basin/kernels/lut_dequantize.hpp>

@@ -2,6 +2,7 @@
 
 #include <basin/kernels/activation_format.hpp>
 #include <basin/kernels/dequantize_matmul.hpp>
+#include <basin/kernels/kv4.hpp>
 #include <basin/kernels/level_matmul.hpp>
 #include <basin/kernels/level_matvec.hpp>
 #include <basin/kernels/lut_dequantize.hpp>
@@ -57,6 +58,15 @@ struct LevelMatmulKernels {
               std::ptrdiff_t last_row, float* y, std::ptrdiff_t y_stride, void* scratch) noexcept;
 };
 
+/// The functions of Kv4<Arch> as pointers.
+struct Kv4Kernels {
+  void (*quantize)(const Kv4Cache& cache, const float* x, std::ptrdiff_t x_stride, std::ptrdiff_t first_row, std::ptrdiff_t last_row) noexcept;
+  void (*dequantize)(const Kv4Cache& cache, std::ptrdiff_t first_row, std::ptrdiff_t last_row, float* out, std::ptrdiff_t out_stride) noexcept;
+  void (*scores)(const Kv4Cache& cache, const QuantizedActivations& queries, std::ptrdiff_t query, std::ptrdiff_t first_row,
+                 std::ptrdiff_t last_row, float* out) noexcept;
+  void (*mix)(const Kv4Cache& cache, const float* weights, std::ptrdiff_t first_row, std::ptrdiff_t last_row, float* out) noexcept;
+};
+
 /// Every operation of one instruction set, for run-time choice: kernels by value, no state.
 struct KernelSet {
   const char* arch;
@@ -68,6 +78,7 @@ struct KernelSet {
   ActivationKernels activations;
   LevelMatvecKernel level_matvec;
   LevelMatmulKernels level_matmul;
+  Kv4Kernels kv4;
 };
 
 /// The functions of Arch. Names the arch in every symbol that it instantiates.
@@ -88,7 +99,8 @@ template <class Arch>
            &DequantizeMatmul<Arch, int8>::prepare, &DequantizeMatmul<Arch, int8>::run},
           {&QuantizeActivations<Arch>::run, &QuantizeActivations<Arch>::run_int4},
           &LevelMatvec<Arch>::run,
-          {&LevelMatmul<Arch>::scratch_size, &LevelMatmul<Arch>::run}};
+          {&LevelMatmul<Arch>::scratch_size, &LevelMatmul<Arch>::run},
+          {&Kv4<Arch>::quantize, &Kv4<Arch>::dequantize, &Kv4<Arch>::scores, &Kv4<Arch>::mix}};
 }
 
 }  // namespace basin::kernels

@@ -4,6 +4,7 @@
 
 #include <basin/core/config.hpp>
 #include <basin/kernels/arch/x86_unpack.hpp>
+#include <basin/kernels/arch/avx2_kv4.hpp>
 #include <basin/kernels/arch/avx2_levels.hpp>
 #include <basin/kernels/arch/avx2_octets.hpp>
 #include <basin/kernels/concepts.hpp>

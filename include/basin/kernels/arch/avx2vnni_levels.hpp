@@ -3,6 +3,7 @@
 #if defined(__AVXVNNI__) && defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 
 #include <basin/core/config.hpp>
+#include <basin/kernels/arch/avx2_kv4.hpp>
 #include <basin/kernels/arch/avx2_levels.hpp>
 #include <basin/kernels/concepts.hpp>
 
@@ -34,6 +35,15 @@ struct LevelSimd<avx2vnni> : LevelSimd<avx2> {
   }
   static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add_to(sum, to); }
 };
+template <>
+struct Kv4Simd<avx2vnni> : Kv4Simd<avx2> {
+  static BASIN_ALWAYS_INLINE std::int32_t dot(const std::uint8_t* codes, const std::int8_t* q, std::ptrdiff_t count) noexcept {
+    __m256i sum = _mm256_setzero_si256();
+    for (std::ptrdiff_t i = 0; i < count; ++i)
+      sum = _mm256_dpbusd_avx_epi32(sum, unpack(codes + 16 * i), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q + 32 * i)));
+    return sum_lanes(sum);
+  }
+};
 }  // namespace detail
 
 template <>
@@ -42,6 +52,8 @@ template <>
 struct LevelMatvec<avx2vnni> : detail::SimdLevelMatvec<avx2vnni> {};
 template <>
 struct LevelMatmul<avx2vnni> : detail::SimdLevelMatmul<avx2vnni> {};
+template <>
+struct Kv4<avx2vnni> : detail::SimdKv4<avx2vnni> {};
 
 }  // namespace basin::kernels
 

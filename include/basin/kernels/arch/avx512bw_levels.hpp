@@ -3,6 +3,7 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 
 #include <basin/core/config.hpp>
+#include <basin/kernels/arch/avx2_kv4.hpp>
 #include <basin/kernels/arch/avx2_levels.hpp>
 #include <basin/kernels/concepts.hpp>
 
@@ -110,6 +111,8 @@ struct LevelSimd<avx512bw> : LevelAvx512 {
   }
   static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add_to(_mm512_madd_epi16(sum, _mm512_set1_epi16(1)), to); }
 };
+template <>
+struct Kv4Simd<avx512bw> : Kv4Simd<avx2> {};
 }  // namespace detail
 
 template <>
@@ -118,6 +121,8 @@ template <>
 struct LevelMatvec<avx512bw> : detail::SimdLevelMatvec<avx512bw> {};
 template <>
 struct LevelMatmul<avx512bw> : detail::SimdLevelMatmul<avx512bw> {};
+template <>
+struct Kv4<avx512bw> : detail::SimdKv4<avx512bw> {};
 
 }  // namespace basin::kernels
 

@@ -3,6 +3,7 @@
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
 
 #include <basin/core/config.hpp>
+#include <basin/kernels/arch/avx2_kv4.hpp>
 #include <basin/kernels/arch/avx512bw_levels.hpp>
 #include <basin/kernels/concepts.hpp>
 
@@ -79,6 +80,15 @@ struct LevelSimd<avx512vnni> : LevelVnni {
                  _mm512_shuffle_epi8(tables.pair, _mm512_and_si512(_mm512_srli_epi16(codes, 4), half)));
   }
 };
+template <>
+struct Kv4Simd<avx512vnni> : Kv4Simd<avx2> {
+  static BASIN_ALWAYS_INLINE std::int32_t dot(const std::uint8_t* codes, const std::int8_t* q, std::ptrdiff_t count) noexcept {
+    __m256i sum = _mm256_setzero_si256();
+    for (std::ptrdiff_t i = 0; i < count; ++i)
+      sum = _mm256_dpbusd_epi32(sum, unpack(codes + 16 * i), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q + 32 * i)));
+    return sum_lanes(sum);
+  }
+};
 }  // namespace detail
 
 template <>
@@ -87,6 +97,8 @@ template <>
 struct LevelMatvec<avx512vnni> : detail::SimdLevelMatvec<avx512vnni> {};
 template <>
 struct LevelMatmul<avx512vnni> : detail::SimdLevelMatmul<avx512vnni> {};
+template <>
+struct Kv4<avx512vnni> : detail::SimdKv4<avx512vnni> {};
 
 }  // namespace basin::kernels
 

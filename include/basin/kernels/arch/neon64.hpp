@@ -3,6 +3,7 @@
 #if defined(__aarch64__) && defined(__ARM_NEON)
 
 #include <basin/core/config.hpp>
+#include <basin/kernels/arch/neon64_kv4.hpp>
 #include <basin/kernels/arch/neon64_levels.hpp>
 #include <basin/kernels/arch/neon64_octets.hpp>
 #include <basin/kernels/concepts.hpp>

@@ -3,6 +3,7 @@
 #if defined(__aarch64__) && defined(__ARM_NEON) && defined(__ARM_FEATURE_DOTPROD)
 
 #include <basin/core/config.hpp>
+#include <basin/kernels/arch/neon64_kv4.hpp>
 #include <basin/kernels/arch/neon64_levels.hpp>
 #include <basin/kernels/concepts.hpp>
 
@@ -39,6 +40,17 @@ struct LevelSimd<neon64dot> : LevelSimd<neon64> {
   }
   static BASIN_ALWAYS_INLINE void add_dot(Dot sum, std::int32_t* to) noexcept { add_to(sum, to); }
 };
+template <>
+struct Kv4Simd<neon64dot> : Kv4Simd<neon64> {
+  static BASIN_ALWAYS_INLINE std::int32_t dot(const std::uint8_t* codes, const std::int8_t* q, std::ptrdiff_t count) noexcept {
+    int32x4_t sum = vdupq_n_s32(0);
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+      const Halves halves = unpack(codes + 16 * i);
+      unroll<2>([&](int k) BASIN_LAMBDA_INLINE { sum = vdotq_s32(sum, vreinterpretq_s8_u8(halves.v[k]), vld1q_s8(q + 32 * i + 16 * k)); });
+    }
+    return vaddvq_s32(sum);
+  }
+};
 }  // namespace detail
 
 template <>
@@ -47,6 +59,8 @@ template <>
 struct LevelMatvec<neon64dot> : detail::SimdLevelMatvec<neon64dot> {};
 template <>
 struct LevelMatmul<neon64dot> : detail::SimdLevelMatmul<neon64dot> {};
+template <>
+struct Kv4<neon64dot> : detail::SimdKv4<neon64dot> {};
 
 }  // namespace basin::kernels
 

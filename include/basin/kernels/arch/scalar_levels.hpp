@@ -3,7 +3,9 @@
 #include <basin/core/config.hpp>
 #include <basin/kernels/activation_format.hpp>
 #include <basin/kernels/concepts.hpp>
+#include <basin/kernels/detail/kv4_steps.hpp>
 #include <basin/kernels/detail/level_steps.hpp>
+#include <basin/kernels/kv4.hpp>
 #include <basin/kernels/level_matmul.hpp>
 #include <basin/kernels/level_matvec.hpp>
 #include <basin/kernels/quantize_activations.hpp>
@@ -12,7 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Plain loops over weights of levels.
+/// Plain loops over weights of levels and caches of 4 bits.
 namespace basin::kernels {
 namespace arch_scalar {
 /// q of one input.
@@ -92,6 +94,70 @@ struct LevelMatmul<scalar> {
   static void run(const PackedLevels& layer, const ActivationFormat& format, const void* workspace, std::ptrdiff_t batch, std::ptrdiff_t first_row,
                   std::ptrdiff_t last_row, float* y, std::ptrdiff_t y_stride, void*) noexcept {
     LevelMatvec<scalar>::run(layer, format, workspace, batch, first_row, last_row, y, y_stride);
+  }
+};
+
+template <>
+struct Kv4<scalar> {
+  static void quantize(const Kv4Cache& cache, const float* x, std::ptrdiff_t x_stride, std::ptrdiff_t first_row, std::ptrdiff_t last_row) noexcept {
+    const std::ptrdiff_t group = cache.format.group;
+    for (std::ptrdiff_t row = first_row; row < last_row; ++row)
+      for (std::ptrdiff_t first = 0; first < cache.format.size; first += group) {
+        const float* in = x + (row - first_row) * x_stride + first;
+        float low = 0, high = 0;
+        for (std::ptrdiff_t i = 0; i < group; ++i) {
+          if (in[i] < low) low = in[i];
+          if (in[i] > high) high = in[i];
+        }
+        const detail::Kv4Step step = detail::kv4_step(cache.format, low, high, detail::largest_magnitude(in, group));
+        const std::ptrdiff_t index = index_of(cache, row, first);
+        cache.scales[index] = step.scale;
+        cache.zeros[index] = static_cast<std::uint8_t>(step.zero);
+        const auto zero = static_cast<float>(step.zero);
+        std::uint8_t* codes = cache.codes + (row * cache.format.size + first) / 2;
+        for (std::ptrdiff_t i = 0; i < group; ++i) {
+          const int code = step.scale == step.scale ? arch_scalar::quantize_value(in[i], step.scale, -zero, 15 - zero) + step.zero : 0;
+          codes[i / 2] = static_cast<std::uint8_t>(i % 2 == 0 ? code : codes[i / 2] | code << 4);
+        }
+      }
+  }
+
+  static void dequantize(const Kv4Cache& cache, std::ptrdiff_t first_row, std::ptrdiff_t last_row, float* out, std::ptrdiff_t out_stride) noexcept {
+    for (std::ptrdiff_t row = first_row; row < last_row; ++row)
+      for (std::ptrdiff_t i = 0; i < cache.format.size; ++i)
+        out[(row - first_row) * out_stride + i] = cache.scales[index_of(cache, row, i)] * static_cast<float>(above_zero(cache, row, i));
+  }
+
+  static void scores(const Kv4Cache& cache, const QuantizedActivations& queries, std::ptrdiff_t query, std::ptrdiff_t first_row,
+                     std::ptrdiff_t last_row, float* out) noexcept {
+    for (std::ptrdiff_t row = first_row; row < last_row; ++row) {
+      float total = 0;
+      for (std::ptrdiff_t first = 0; first < cache.format.size; first += cache.format.group) {
+        std::int32_t sum = 0;
+        for (std::ptrdiff_t i = first; i < first + cache.format.group; ++i) sum += queries.values[query * queries.row_bytes + i] * above_zero(cache, row, i);
+        const float step = queries.steps[query * queries.groups + first / cache.format.group];
+        total = detail::kv4_add(total, sum, step, cache.scales[index_of(cache, row, first)]);
+      }
+      out[row - first_row] = total;
+    }
+  }
+
+  static void mix(const Kv4Cache& cache, const float* weights, std::ptrdiff_t first_row, std::ptrdiff_t last_row, float* out) noexcept {
+    for (std::ptrdiff_t i = 0; i < cache.format.size; ++i) {
+      float sum = 0;
+      for (std::ptrdiff_t row = first_row; row < last_row; ++row)
+        sum = __builtin_fmaf(weights[row - first_row] * cache.scales[index_of(cache, row, i)], static_cast<float>(above_zero(cache, row, i)), sum);
+      out[i] = sum;
+    }
+  }
+
+ private:
+  [[nodiscard]] static std::ptrdiff_t index_of(const Kv4Cache& cache, std::ptrdiff_t row, std::ptrdiff_t i) noexcept {
+    return (row * cache.format.size + i) / cache.format.group;
+  }
+  [[nodiscard]] static int above_zero(const Kv4Cache& cache, std::ptrdiff_t row, std::ptrdiff_t i) noexcept {
+    const std::ptrdiff_t at = row * cache.format.size + i;
+    return (cache.codes[at / 2] >> (at % 2 * 4) & 15) - cache.zeros[index_of(cache, row, i)];
   }
 };
 

@@ -1,12 +1,15 @@
 #pragma once
 
 #include "../support/fail.hpp"
+#include "../support/output_file.hpp"
 #include "model.hpp"
 #include "tokenizer.hpp"
 #include "tokenizer_json.hpp"
 
 #include <basin/io/aqlm.hpp>
 #include <basin/io/json_text.hpp>
+#include <basin/io/level_checkpoint.hpp>
+#include <basin/pipeline/store.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -15,18 +18,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace llama {
 /// A model directory as Hugging Face and the `aqlm` package lay it out:
 ///
 ///     config.json         sizes, and "quantization_config" where layers are quantized
-///     model.safetensors   P.codes, P.codebooks, P.scales of quantized layers, P.weight of others
+///     model.safetensors   P.codes, P.codebooks, P.scales of quantized layers, P.weight of others;
+///                         of scalar levels what level_checkpoint.hpp says
 ///     tokenizer.json      see tokenizer_json.hpp
 class AqlmModel {
  public:
@@ -37,8 +43,10 @@ class AqlmModel {
         tensors_(support::take(basin::SafetensorsModel::open(folder))) {
     if (!document_.is_object() || setting<std::string>("model_type", "") != "llama")
       support::fail(config_path_, ": \"model_type\" is not \"llama\"; this engine runs no other");
-    if (document_.contains("quantization_config"))
-      quantization_ = support::take(basin::parse_aqlm_config(document_, config_path_));
+    if (const auto quantized = document_.find("quantization_config"); quantized != document_.end()) {
+      if (quantized->is_object() && quantized->value("quant_method", "") == level_method) read_run_format(*quantized);
+      else quantization_ = support::take(basin::parse_aqlm_config(document_, config_path_));
+    }
     if (const auto scaling = document_.find("rope_scaling"); scaling != document_.end() && !scaling->is_null())
       support::fail(config_path_, ": \"rope_scaling\" is not supported by this engine");
     config_.hidden = setting<Index>("hidden_size");
@@ -55,6 +63,11 @@ class AqlmModel {
   }
 
   [[nodiscard]] const Config& config() const noexcept { return config_; }
+  /// What a program wants instead of what the directory says; 0 leaves it.
+  void choose_bits(int activation_bits, int kv_bits) noexcept {
+    if (activation_bits != 0) run_format_.activation_bits = activation_bits;
+    if (kv_bits != 0) config_.kv_bits = kv_bits;
+  }
 
   [[nodiscard]] bool has(const std::string& name) const { return tensors_.find(name + ".weight") != nullptr; }
   [[nodiscard]] Vector vector(const std::string& name, Index size) const {
@@ -68,6 +81,11 @@ class AqlmModel {
       if (layer.n_out != shape.rows || layer.n_in != shape.cols)
         wrong_shape(name, {layer.n_out, layer.n_in}, {shape.rows, shape.cols});
       return product_ == Product::dense ? Linear(layer) : Linear(PackedLinear(layer, product_, best_kernels()));
+    }
+    if (basin::has_level_layer(tensors_, name)) {
+      const basin::LevelLayer layer = support::take(basin::read_level_layer(tensors_, name, shape.cols));
+      if (layer.n_out != shape.rows) wrong_shape(name, {layer.n_out, layer.n_in}, {shape.rows, shape.cols});
+      return Linear(basin::load<float>(layer).decode(), InputPath(shape.cols, run_format_));
     }
     Matrix weight;
     read(checked(name, {shape.rows, shape.cols}), weight, shape.rows, shape.cols);
@@ -100,6 +118,22 @@ class AqlmModel {
     if (!document_.contains(key)) support::fail(config_path_, ": \"", key, "\" is missing");
     return setting<T>(key, T{});
   }
+  void read_run_format(const nlohmann::json& quantized) {
+    const auto whole = [&](const char* key) -> std::optional<std::uint64_t> {
+      const auto found = quantized.find(key);
+      if (found == quantized.end() || found->is_null()) return std::nullopt;
+      if (!found->is_number_unsigned()) support::fail(config_path_, ": quantization_config: \"", key, "\" must be a whole number");
+      return found->get<std::uint64_t>();
+    };
+    const auto bits = [&](const char* key, bool allows_eight) {
+      const std::uint64_t value = whole(key).value_or(16);
+      if (value != 16 && value != 4 && !(allows_eight && value == 8))
+        support::fail(config_path_, ": quantization_config: \"", key, "\" is ", value, "; this engine has ", allows_eight ? "4, 8" : "4", " and 16");
+      return static_cast<int>(value);
+    };
+    run_format_ = {whole("rotation_seed"), bits("activation_bits", true), bits("kv_bits", false)};
+    config_.kv_bits = run_format_.kv_bits;
+  }
   [[nodiscard]] const basin::SafetensorsTensor& checked(const std::string& name,
                                                         const std::vector<std::int64_t>& shape) const {
     const auto* found = tensors_.find(name + ".weight");
@@ -120,30 +154,44 @@ class AqlmModel {
     if (!out.allFinite()) support::fail(tensors_.name(), ": tensor \"", from.name, "\" holds NaN or infinity");
   }
 
+  static constexpr std::string_view level_method = "basin-levels";
+
   Product product_;
   std::filesystem::path folder_;
   std::string config_path_;
   nlohmann::json document_;
   basin::SafetensorsModel tensors_;
   basin::AqlmConfig quantization_;
+  RunFormat run_format_;
   Config config_;
 };
 
 /// Quantized layers by part_name, "model.layers.0.mlp.up_proj".
-using QuantizedLayers = std::map<std::string, basin::AdditiveLayer>;
+using QuantizedLayers = std::map<std::string, std::variant<basin::AdditiveLayer, basin::LevelLayer>>;
 
-/// Writes a directory that AqlmModel reads and that `transformers` with `aqlm` loads. Linear layers
+/// How the quantized layers of a directory are kept: additive codes of one scheme, or scalar levels.
+using ModelFormat = std::variant<basin::Scheme, RunFormat>;
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+
+/// Writes a directory that AqlmModel reads; one of additive codes `transformers` with `aqlm` loads too. Linear layers
 /// that are not in `layers` and norms stay fp32; embeddings are stored in fp16. config.json comes
 /// last: a directory without it is unfinished.
 inline void write_aqlm_model(const std::filesystem::path& folder, const Model& model, const Vocabulary& vocabulary,
-                             const basin::Scheme& scheme, const QuantizedLayers& layers) {
+                             const ModelFormat& format, const QuantizedLayers& layers) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) support::fail(folder.string(), ": cannot create the directory: ", error.message());
 
   const Config& c = model.config;
   basin::SafetensorsWriter writer;
-  basin::AqlmConfig quantization{scheme, {}};
+  const auto* const scheme = std::get_if<basin::Scheme>(&format);
+  basin::AqlmConfig quantization{scheme ? *scheme : basin::Scheme{}, {}};
   support::check(writer.set_metadata("format", "pt"));
   const auto keep = [&](const std::string& name) {
     quantization.linear_weights_not_to_quantize.push_back(name + ".weight");
@@ -174,7 +222,9 @@ inline void write_aqlm_model(const std::filesystem::path& folder, const Model& m
       const std::string name = part_name(Index(b), Part(p));
       const Matrix& weight = block.parts[p].weight();
       if (const auto layer = layers.find(name); layer != layers.end())
-        support::check(basin::add_aqlm_layer(writer, name, layer->second));
+        support::check(std::visit(Overloaded{[&](const basin::AdditiveLayer& stored) { return basin::add_aqlm_layer(writer, name, stored); },
+                                             [&](const basin::LevelLayer& stored) { return basin::add_level_layer(writer, name, stored); }},
+                                  layer->second));
       else add_floats(name, weight, {weight.rows(), weight.cols()});
     }
   }
@@ -191,7 +241,13 @@ inline void write_aqlm_model(const std::filesystem::path& folder, const Model& m
   if (vocabulary.eos >= 0) document["eos_token_id"] = vocabulary.eos;
   write_tokenizer_json((folder / "tokenizer.json").string(), vocabulary);
   support::check(writer.write(folder / "model.safetensors"));
-  support::check(basin::write_aqlm_config(folder / "config.json", document, quantization));
+  if (scheme) return support::check(basin::write_aqlm_config(folder / "config.json", document, quantization));
+  const RunFormat& run = std::get<RunFormat>(format);
+  nlohmann::json quantized = {{"quant_method", "basin-levels"}, {"activation_bits", run.activation_bits}, {"kv_bits", run.kv_bits},
+                              {"linear_weights_not_to_quantize", quantization.linear_weights_not_to_quantize}};
+  if (run.rotation_seed) quantized["rotation_seed"] = *run.rotation_seed;
+  document["quantization_config"] = std::move(quantized);
+  support::write_json(folder / "config.json", document);
 }
 
 }  // namespace llama

@@ -55,6 +55,9 @@ class Calibration {
                     "; give a longer text");
   }
 
+  /// The same windows, to go on through other stages.
+  Calibration(const Calibration& from, const Stages& stages) : stages_(stages), cache_(from.cache_), windows_(from.windows_) {}
+
   [[nodiscard]] std::size_t num_windows() const noexcept { return windows_.size(); }
 
   void advance(Stage stage, const Block& block, const Hook& hook = {}) {
@@ -80,8 +83,9 @@ class Calibration {
 class StageTargets {
  public:
   /// @param original  the block as it was; outlives this.
-  StageTargets(Stage stage, const Block& original, basin::Compensation compensation)
-      : stage_(stage), original_(original), compensation_(compensation) {}
+  /// @param drifts    also collect what asymmetric calibration needs of the drift of the inputs.
+  StageTargets(Stage stage, const Block& original, basin::Compensation compensation, bool drifts = false)
+      : stage_(stage), original_(original), compensation_(compensation), drifts_(drifts) {}
 
   /// The layers' inputs now.
   void add(MatrixView input, const basin::RunContext& context) {
@@ -91,6 +95,11 @@ class StageTargets {
   /// What window w of the original model has in store for the layers, beside what they get now.
   void compare(const Calibration& reference, const Calibration& now, std::size_t w, const basin::RunContext& context) {
     Matrix drift = reference.input(w) - now.input(w);
+    if (drifts_) {
+      if (!drift_) drift_.emplace(drift.cols(), drift.cols());
+      drift_->add(drift, now.input(w), context);
+    }
+    if (compensation_.strength == 0) return;
     if (joins_residual_stream()) {
       Matrix deficit;
       original_.parts[parts_behind(stage_).front()].apply(drift, deficit, context.executor);
@@ -101,6 +110,10 @@ class StageTargets {
   }
 
   [[nodiscard]] basin::Matrix<double> hessian() const { return gram_.value().hessian(); }
+  /// (X_original - X)^T X / n, if it was asked for and there was something to compare with.
+  [[nodiscard]] std::optional<basin::Matrix<double>> drift() const {
+    return drift_ ? std::optional(drift_->mean()) : std::nullopt;
+  }
   [[nodiscard]] Matrix target(Part part, const basin::Matrix<double>& hessian, const basin::RunContext& context) const {
     const Matrix& weight = original_.parts[part].weight();
     if (!cross_) return weight;
@@ -116,7 +129,8 @@ class StageTargets {
   const Block& original_;
   basin::Compensation compensation_;
   std::optional<basin::GramAccumulator> gram_;
-  std::optional<basin::CrossGramAccumulator> cross_;
+  bool drifts_;
+  std::optional<basin::CrossGramAccumulator> cross_, drift_;
 };
 
 }  // namespace llama

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
@@ -78,6 +80,7 @@ class Stages {
     block.parts[q_proj].apply(a.input, q, executor_);
     rotate(k, cache.length);
     rotate(q, cache.length);
+    if (config_.kv_bits == 4) round_cache(q, k, v);
     cache.keys.middleRows(cache.length, n) = k;
     cache.values.middleRows(cache.length, n) = v;
     attention(q, cache, a.input);
@@ -149,6 +152,36 @@ class Stages {
         }
       }
     });
+  }
+
+  /// Keys and values become what 4 bits hold, head by head. A Hadamard transform of keys, and of queries alike,
+  /// spreads outliers first and changes no score.
+  void round_cache(Matrix& q, Matrix& k, Matrix& v) const {
+    const basin::HadamardTransform spread(config_.head_dim);
+    const basin::kernels::Kv4Format format{.size = config_.head_dim, .group = config_.head_dim};
+    if (check(format) != basin::kernels::FormatError::none)
+      support::fail("--kv-bits 4: heads of ", config_.head_dim, " values do not divide into groups; ",
+                    describe(check(format)));
+    for_tokens(q.rows(), [&](Index begin, Index n) {
+      for (Index t = begin; t < begin + n; ++t) {
+        for (Index at = 0; at < q.cols(); at += config_.head_dim) spread.apply(&q(t, at));
+        for (Index at = 0; at < k.cols(); at += config_.head_dim) {
+          spread.apply(&k(t, at));
+          round_head(format, &k(t, at));
+          round_head(format, &v(t, at));
+        }
+      }
+    });
+  }
+  static void round_head(const basin::kernels::Kv4Format& format, float* x) {
+    static thread_local std::vector<std::uint8_t> codes;
+    codes.resize(static_cast<std::size_t>(format.size / 2));
+    float scale = 0;
+    std::uint8_t zero = 0;
+    const basin::kernels::Kv4Cache one{format, codes.data(), &scale, &zero};
+    const basin::kernels::Kv4Kernels& kernels = best_kernels().kv4;
+    kernels.quantize(one, x, format.size, 0, 1);
+    kernels.dequantize(one, 0, 1, x, format.size);
   }
 
   /// Causal attention of q, the tokens after cache.length, over the cache and themselves.

@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
   std::string system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
   llama::Settings settings;
   llama::Product product = llama::Product::dense;
+  llama::RunBits bits;
   int threads = 0;
   bool chat = false, speeds = false;
   CLI::App app("Writes text with a language model", "generate");
@@ -89,6 +90,7 @@ int main(int argc, char** argv) {
   app.add_option("--temperature", settings.temperature, "0 takes the likeliest token (0)")->check(CLI::Range(0.0, 100.0));
   app.add_option("--seed", settings.seed, "of the random draws (0)");
   llama::add_product_option(app, product);
+  bits.add_to(app);
   app.add_flag("--speeds", speeds, "afterwards write as much again in every way that --product knows, and print tokens per second");
   app.add_option("--threads", threads, "threads; 0 for one per processor (0)")->check(CLI::Range(0, 4096));
   app.add_flag("--chat", chat, "the prompt is a user's message to a chat model");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "input_path.hpp"
 #include "packed_linear.hpp"
 
 #include <basin/core/executor.hpp>
@@ -61,18 +62,24 @@ class Linear {
   Linear() = default;
   explicit Linear(Matrix weight) : weight_(std::move(weight)) {}
   explicit Linear(const basin::AdditiveLayer& layer) : weight_(decode(layer)) {}
+  /// A weight for inputs that go through `path` first.
+  Linear(Matrix weight, InputPath path) : weight_(std::move(weight)), path_(std::move(path)) {}
   explicit Linear(PackedLinear packed) : packed_(std::make_shared<const PackedLinear>(std::move(packed))) {}
 
   /// Empty where the layer is kept as codes.
   [[nodiscard]] const Matrix& weight() const noexcept { return weight_; }
   /// y = x W^T: x [n, n_in], y [n, n_out].
   void apply(MatrixView x, Matrix& y, const basin::ExecutorRef& executor) const {
-    if (packed_) packed_->apply(x, y, executor);
-    else multiply(x, weight_, y, executor);
+    if (packed_) return packed_->apply(x, y, executor);
+    if (!path_.changes_inputs()) return multiply(x, weight_, y, executor);
+    Matrix seen = x;
+    path_.apply(seen, executor);
+    multiply(seen, weight_, y, executor);
   }
 
  private:
   Matrix weight_;  // [n_out, n_in]
+  InputPath path_;
   std::shared_ptr<const PackedLinear> packed_;
 };
 

@@ -25,6 +25,7 @@ struct Config {
   Index context = 0;   ///< longest sequence that the model was trained on
   float norm_epsilon = 1e-5f;
   float rope_base = 10000.0f;
+  int kv_bits = 16;    ///< 4: keys and values are kept in 4 bits
 
   /// Sizes come from files: sane and consistent, or the end of the program.
   void check(std::string_view file) const {

@@ -24,6 +24,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -71,6 +72,7 @@ int main(int argc, char** argv) {
   std::string model_path, text_path, out_path, blocks_text;
   int tokens_wanted = 32768, context_length = 1024, threads = 0;
   basin::Compensation compensation;
+  llama::RunFormat run;
   support::QuantizeOptions options;
   CLI::App app("Quantizes a model's linear layers to 2-3 bits per weight", "quantize_model");
   app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout")->required();
@@ -81,13 +83,22 @@ int main(int argc, char** argv) {
   app.add_option("--compensate", compensation.strength, "how far each layer makes up for errors before it, 0 to 1 (1)")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--compensation-damping", compensation.damping, "relative damping of that (0.01)")->check(CLI::Range(0.0, 1e6));
+  app.add_option("--activation-bits", run.activation_bits, "qift: inputs of quantized layers in 4, 8 or 16 bits (16)")
+      ->check(CLI::IsMember({4, 8, 16}));
+  app.add_option("--kv-bits", run.kv_bits, "qift: keys and values in 4 or 16 bits (16)")->check(CLI::IsMember({4, 16}));
   app.add_option("--blocks", blocks_text, "quantize blocks a to b only, as a-b (all)");
   app.add_option("--threads", threads, "threads; 0 for one per processor (0)")->check(CLI::Range(0, 4096));
   app.add_option("--out", out_path, "directory for the quantized model and one report per layer")->required();
 
   return support::run_program(app, argc, argv, [&] {
-    const auto quantizer = options.quantizer();
+    const bool qift = options.is_qift();
+    if (!qift && (run.activation_bits != 16 || run.kv_bits != 16))
+      support::fail("--activation-bits and --kv-bits: of --method qift only");
+    const auto quantizer = qift ? support::LayerQuantizer() : options.quantizer();
+    const auto level_quantizer = qift ? options.level_quantizer() : support::LevelLayerQuantizer();
     const basin::Scheme scheme = options.scheme();
+    run.rotation_seed = options.level_options().rotation_seed(options.seed());
+    const bool asymmetric = qift && options.level_options().is_asymmetric();
     const std::filesystem::path folder = out_path, reports = folder / "reports";
     std::error_code error;
     std::filesystem::create_directories(reports, error);
@@ -102,6 +113,8 @@ int main(int argc, char** argv) {
 
     support::ThreadPool pool(threads);
     const basin::RunContext context{.executor = pool};
+    const llama::Stages original_stages(model.config, context_length, pool);
+    model.config.kv_bits = run.kv_bits;
     const llama::Stages stages(model.config, context_length, pool);
     llama::Calibration calibration(model, stages, tokens, context_length);
     std::optional<llama::Calibration> reference;  // the original model's own windows
@@ -113,10 +126,10 @@ int main(int argc, char** argv) {
     for (Index b = 0; b <= range.last; ++b) {
       llama::Block& block = model.blocks[static_cast<std::size_t>(b)];
       const llama::Block original = block;
-      if (b == range.first && compensation.strength > 0) reference.emplace(calibration);
+      if (b == range.first && (compensation.strength > 0 || asymmetric)) reference.emplace(calibration, original_stages);
       for (const llama::Stage stage : llama::all_stages) {
         const bool quantizes = b >= range.first && !llama::parts_behind(stage).empty();
-        llama::StageTargets targets(stage, original, compensation);
+        llama::StageTargets targets(stage, original, compensation, asymmetric);
         if (reference) reference->advance(stage, original);
         calibration.advance(stage, block, [&](std::size_t window) {
           if (!quantizes) return;
@@ -125,11 +138,23 @@ int main(int argc, char** argv) {
         });
         if (!quantizes) continue;
         const basin::Matrix<double> hessian = targets.hessian();
+        const auto drift = targets.drift();
         for (const llama::Part part : llama::parts_behind(stage)) {
           const std::string name = llama::part_name(b, part);
-          const auto [weight, report] = quantizer(targets.target(part, hessian, context), hessian, scheme, context);
-          const basin::AdditiveLayer& stored = layers[name] = basin::store(weight);
-          block.parts[part] = llama::Linear(stored);
+          const llama::Matrix target = targets.target(part, hessian, context);
+          basin::QuantizationReport report;
+          if (qift) {
+            auto quantized = level_quantizer({target, hessian, drift ? &*drift : nullptr, {}}, context);
+            layers[name] = basin::store(quantized.weight);
+            block.parts[part] = llama::Linear(quantized.weight.decode(context), llama::InputPath(target.cols(), run));
+            report = std::move(quantized.report);
+          } else {
+            auto quantized = quantizer(target, hessian, scheme, context);
+            const basin::AdditiveLayer stored = basin::store(quantized.weight);
+            block.parts[part] = llama::Linear(stored);
+            layers[name] = stored;
+            report = std::move(quantized.report);
+          }
           support::write_json(reports / (name + ".json"), support::to_json(report));
           summary.add(report);
           char note[160];
@@ -141,7 +166,8 @@ int main(int argc, char** argv) {
       }
     }
     summary.calibration_seconds = watch.seconds() - summary.quantization_seconds;
-    llama::write_aqlm_model(folder, model, loaded.tokenizer.vocabulary(), scheme, layers);
+    llama::write_aqlm_model(folder, model, loaded.tokenizer.vocabulary(),
+                            qift ? llama::ModelFormat(run) : llama::ModelFormat(scheme), layers);
     const nlohmann::json figures = {{"layers", summary.layers},
                                     {"bits_per_weight", summary.bits / summary.weights},
                                     {"mean_error_after_init", summary.per_layer(summary.after_init)},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "fail.hpp"
+#include "level_options.hpp"
 
 #include <basin/codebook/additive_weight.hpp>
 #include <basin/core/run_context.hpp>
@@ -30,6 +31,9 @@ using LayerQuantizer = std::function<QuantizedLayer(basin::ConstMatrixRef<float>
 class QuantizeOptions {
  public:
   void add_to(CLI::App& app) {
+    app.add_option("--method", method_, "additive codebooks, or qift: scalar levels (" + method_ + ")")
+        ->check(CLI::IsMember({"additive", "qift"}));
+    level_options_.add_to(app);
     app.add_option("--scheme", scheme_, "codebooks x bits g group size (" + scheme_ + ")");
     app.add_option("--init", init_, "oa_em, greedy, or best_of: a race of both (" + init_ + ")")
         ->check(CLI::IsMember({"oa_em", "greedy", "best_of"}));
@@ -45,7 +49,7 @@ class QuantizeOptions {
         ->check(CLI::Range(1, 100000));
     app.add_option("--search", search_, "codes of a group together, or one at a time (" + search_ + ")")
         ->check(CLI::IsMember({"joint", "single"}));
-    app.add_option("--beam", beam_, "hypotheses per row (4; joint: 6 at 7 bits, 8 below)")->check(CLI::Range(1, 4096));
+    app.add_option("--beam", beam_, "hypotheses per row (4; joint: 6 at 7 bits, 8 below; qift: 8)")->check(CLI::Range(1, 4096));
     app.add_option("--update", update_, "of codebooks and scales (" + update_ + ")")->check(CLI::IsMember({"exact", "adam"}));
     app.add_option("--max-epochs", max_epochs_, "epochs at most (" + std::to_string(max_epochs_) + ")")
         ->check(CLI::Range(0, 1000000));
@@ -54,11 +58,19 @@ class QuantizeOptions {
     app.add_option("--seed", seed_, "of everything random (0)")->check(CLI::NonNegativeNumber);
   }
 
+  [[nodiscard]] bool is_qift() const noexcept { return method_ == "qift"; }
+  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+  [[nodiscard]] const LevelOptions& level_options() const noexcept { return level_options_; }
+  [[nodiscard]] LevelLayerQuantizer level_quantizer() const {
+    return level_options_.quantizer({.beam = beam_, .max_epochs = max_epochs_, .tolerance = tolerance_, .seed = seed_});
+  }
   [[nodiscard]] basin::Scheme scheme() const { return take(basin::parse_scheme(scheme_)); }
   /// Compiled once for all programs, in quantize_options.cpp.
   [[nodiscard]] LayerQuantizer quantizer() const;
 
  private:
+  LevelOptions level_options_;
+  std::string method_ = "additive";
   std::string scheme_ = "2x8g8", init_ = "oa_em", metric_ = "conditional", m_step_ = "exact", search_ = "joint",
               update_ = "exact";
   basin::Index rounds_ = basin::OaEm{}.rounds;

@@ -41,6 +41,7 @@
 #include <basin/search/exhaustive.hpp>
 #include <basin/search/joint_beam.hpp>
 #include <basin/search/round_to_nearest.hpp>
+#include <basin/transform/fuse_rotation.hpp>
 #include <basin/transform/gaussianity.hpp>
 #include <basin/transform/hadamard.hpp>
 #include <basin/transform/identity.hpp>

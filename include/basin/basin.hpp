@@ -44,6 +44,7 @@
 #include <basin/search/joint_beam.hpp>
 #include <basin/search/level_beam.hpp>
 #include <basin/search/round_to_nearest.hpp>
+#include <basin/transform/fuse_rotation.hpp>
 #include <basin/transform/gaussianity.hpp>
 #include <basin/transform/hadamard.hpp>
 #include <basin/transform/identity.hpp>

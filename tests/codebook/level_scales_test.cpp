@@ -184,6 +184,17 @@ TEST_CASE("Rows without a positive best scale stay", "[codebook][property]") {
   CHECK(quantized.scales(0) == 0);
 }
 
+TEST_CASE("Rows that decode to nothing, and Hessians that vanish in float, leave scales finite", "[codebook][property]") {
+  LevelWeight<float> quantized{{-1, 0, 1}, Matrix<std::uint8_t>(1, 3), Vector<float>::Constant(1, 100), {}};
+  const Matrix<float> weight = Matrix<float>::Ones(1, 3);
+  refine_scales<float>(weight, quantized, 3);
+  CHECK(quantized.scales(0) == 100);
+  const Matrix<float> large = Matrix<float>::Constant(1, 3, 1e5f);
+  nearest_codes<float>(large, quantized);
+  LevelScales{}.update(LayerObjective<float>(large, 1e-46 * Matrix<double>::Identity(3, 3), 1), quantized);
+  CHECK(quantized.scales(0) == 100);
+}
+
 TEST_CASE("LevelScales refuses a foreign weight and stops when asked", "[codebook][bad-input]") {
   const LayerObjective<double> layer(Matrix<double>::Ones(3, 4), Matrix<double>::Identity(4, 4), 1);
   LevelWeight<double> quantized = clipped<double>(Matrix<double>::Ones(2, 4));

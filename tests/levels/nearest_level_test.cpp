@@ -42,4 +42,10 @@ TEST_CASE("Ties go to the lower level", "[levels][property]") {
   CHECK(nearest.code(std::nextafter(1.0, 2.0)) == 3);
   CHECK(nearest.code(-INFINITY) == 0);
   CHECK(nearest.code(INFINITY) == 3);
+  const double ties[] = {-1, 0, 1};
+  std::uint8_t codes[3];
+  nearest.codes(ties, 3, codes);
+  CHECK(codes[0] == 0);
+  CHECK(codes[1] == 1);
+  CHECK(codes[2] == 2);
 }

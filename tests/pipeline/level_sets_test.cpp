@@ -34,11 +34,12 @@ using Sets = std::tuple<MirrorNoZero, SymmetricInteger<2>, SymmetricInteger<4>, 
 TEMPLATE_LIST_TEST_CASE("The quantizer runs on scalar levels", "[pipeline][property]",
                         Sets) {
   test::Rng rng(1);
-  auto made = test::synthetic_layer(32, 40, rng);
+  auto made = test::synthetic_layer(32, 43, rng);  // no group divides it
   made.weight.row(3).setZero();
   const Quantizer quantizer(EuclideanBlocks{}, FixedLevels{}, RoundToNearest{}, LevelScales{}, {.max_epochs = 5, .tolerance = 0});
   const auto [weight, report] = quantizer.quantize(made.weight.cast<float>(), made.hessian, TestType{});
   CHECK(report.scheme == TestType::name);
+  CHECK(weight.n_in() == 43);
   CHECK(report.relative_error < report.relative_error_after_init);
   CHECK(report.rho == 0);
   for (std::size_t i = 1; i + 1 < report.loss_trace.size(); ++i) CHECK(report.loss_trace[i] <= report.loss_trace[i - 1] * (1 + 1e-5));

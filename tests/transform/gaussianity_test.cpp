@@ -41,6 +41,11 @@ TEST_CASE("Two values have the moments of a coin", "[transform][reference]") {
   double sum = 0;
   for (const double q : quantiles) sum += (1 - q) * (1 - q);
   CHECK_THAT(coin.quantile_error, WithinRel(std::sqrt(sum / 4), 1e-9));
+  Matrix<double> three(1, 3);
+  three << 0, 0, 3;  // z = -1, -1, 2 over sqrt(2)
+  const double outer = 0.96742156610170, half = std::sqrt(0.5);
+  const double squares = (outer - half) * (outer - half) + half * half + (2 * half - outer) * (2 * half - outer);
+  CHECK_THAT(gaussianity<double>(three).quantile_error, WithinRel(std::sqrt(squares / 3), 1e-6));
   weight << 0, 0, 0, 4, 0, 0, 0, 4;
   CHECK(gaussianity<float>(weight).skewness > 1);
 }

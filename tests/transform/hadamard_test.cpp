@@ -203,6 +203,12 @@ TEST_CASE("What stands in for a Hadamard matrix is orthogonal and says so", "[tr
   CHECK(random.description() == "no Hadamard matrix of order 18 here, instead: random orthogonal matrix from seed 3");
   const Matrix<double> u = dense(random);
   CHECK((u * u.transpose() - Matrix<double>::Identity(18, 18)).norm() <= 1e-13);
+  // The rotation that makes normals upper triangular with a positive diagonal: that makes it unique.
+  SplitMix64 stream = keyed_random(3, {18});
+  Matrix<double> normals(18, 18);
+  for (Index i = 0; i < normals.size(); ++i) normals.data()[i] = stream.normal();
+  CHECK(((u * normals).diagonal().array() > 0).all());
+  CHECK((u * normals).isUpperTriangular(1e-12));
   CHECK(u == dense(HadamardTransform(18, {.sign_seed = 3, .without = WithoutHadamard::orthogonal})));
   CHECK(u != dense(HadamardTransform(18, {.sign_seed = 4, .without = WithoutHadamard::orthogonal})));
   // Where there is one it is taken, whatever may stand in.

@@ -14,6 +14,7 @@
 #include <basin/levels/ternary.hpp>
 #include <basin/metric/euclidean_blocks.hpp>
 #include <basin/pipeline/quantizer.hpp>
+#include <basin/pipeline/searched.hpp>
 #include <basin/search/error_feedback.hpp>
 #include <basin/search/level_beam.hpp>
 #include <basin/search/round_to_nearest.hpp>
@@ -47,11 +48,12 @@ auto with_level_set(const std::string& name, Visit visit) {
 }
 
 struct NamedInitializer {
+  int refinements = 0;
   template <class T>
   [[nodiscard]] basin::LevelWeight<T> initialize(const basin::LayerObjective<T>& layer, const basin::HessianBlocks& blocks,
                                                  const NamedLevels& levels, std::uint64_t seed, const basin::RunContext& context) const {
     return with_level_set(levels.name,
-                          [&](const auto& set) { return basin::FixedLevels{}.initialize(layer, blocks, set, seed, context); });
+                          [&](const auto& set) { return basin::FixedLevels{.refinements = refinements}.initialize(layer, blocks, set, seed, context); });
   }
 };
 
@@ -96,7 +98,7 @@ LevelLayerQuantizer LevelOptions::quantizer(const Settings& settings) const {
   if (compensation_ == "gptq") search.choice = basin::ErrorFeedback{};
   const bool updates = compensation_ == "beam";
   basin::QuantizerOptions options{.max_epochs = updates ? settings.max_epochs : 0, .tolerance = settings.tolerance, .seed = settings.seed};
-  return [search, options, name = levels_, asymmetric = is_asymmetric(), seed = rotation_seed(settings.seed)](
+  return [search, options, updates, name = levels_, asymmetric = is_asymmetric(), seed = rotation_seed(settings.seed)](
              const LevelTask& task, const basin::RunContext& context) {
     AnyRotation rotation;
     if (seed) rotation.rotation.emplace(task.weight.cols(), basin::HadamardOptions{.sign_seed = *seed});
@@ -110,11 +112,14 @@ LevelLayerQuantizer LevelOptions::quantizer(const Settings& settings) const {
       drift.transposeInPlace();
       chosen.choice = DriftFeedback{std::move(drift)};
     }
-    const basin::Quantizer quantizer(basin::EuclideanBlocks{}, NamedInitializer{}, std::move(chosen), basin::LevelScales{}, options,
-                                     std::move(rotation));
-    auto [weight, report] =
-        quantizer.quantize(task.weight, task.hessian, NamedLevels{task.levels.empty() ? name : task.levels}, context);
-    return QuantizedLevels{std::move(weight), std::move(report)};
+    const auto run = [&](const auto& init) {
+      const basin::Quantizer quantizer(basin::EuclideanBlocks{}, init, chosen, basin::LevelScales{}, options, rotation);
+      auto [weight, report] =
+          quantizer.quantize(task.weight, task.hessian, NamedLevels{task.levels.empty() ? name : task.levels}, context);
+      return QuantizedLevels{std::move(weight), std::move(report)};
+    };
+    if (updates) return run(basin::Searched{NamedInitializer{.refinements = 10}, chosen});
+    return run(NamedInitializer{});
   };
 }
 

@@ -36,6 +36,7 @@
 #include <basin/pipeline/best_of.hpp>
 #include <basin/pipeline/quantizer.hpp>
 #include <basin/pipeline/recipes.hpp>
+#include <basin/pipeline/searched.hpp>
 #include <basin/pipeline/store.hpp>
 #include <basin/search/beam.hpp>
 #include <basin/search/coordinate_refinement.hpp>

@@ -82,7 +82,7 @@ TEST_CASE("A model directory gives back the model that was written", "[examples]
     for (std::size_t p = 0; p < num_parts; ++p) {
       const auto layer = layers.find(part_name(Index(b), Part(p)));
       const Matrix& want = model.blocks[b].parts[p].weight();
-      CHECK(read.blocks[b].parts[p].weight() == (layer == layers.end() ? want : decode(layer->second)));
+      CHECK(read.blocks[b].parts[p].weight() == (layer == layers.end() ? want : decode(std::get<basin::AdditiveLayer>(layer->second))));
     }
   }
   const Vocabulary want = tiny_vocabulary();
@@ -93,6 +93,43 @@ TEST_CASE("A model directory gives back the model that was written", "[examples]
   CHECK(tokenizer.vocabulary().split_digits);
   CHECK(tokenizer.vocabulary().bos == -1);
   CHECK(tokenizer.vocabulary().eos == 258);
+}
+
+TEST_CASE("A model of scalar levels runs as its directory says", "[examples][reference]") {
+  using basin::test::contains_text;
+  const RunFormat format{.rotation_seed = GENERATE(std::optional<std::uint64_t>(), std::optional<std::uint64_t>(5)),
+                         .activation_bits = GENERATE(16, 8, 4), .kv_bits = 16};
+  const basin::test::TempFolder folder;
+  const Model model = build_model(tiny_config(), RandomSource{});
+  const Shape shape = part_shape(model.config, q_proj);
+  basin::LevelLayer layer{shape.rows, shape.cols, {-1.5f, -0.5f, 0.5f, 1.5f}, {}, {}, {}};
+  for (Index i = 0; i < shape.rows * shape.cols; ++i) layer.codes.push_back(static_cast<std::uint8_t>(i * 7 % 4));
+  for (Index o = 0; o < shape.rows; ++o) layer.scales.push_back(basin::float_to_half(0.25f));
+  write_aqlm_model(folder.path(), model, tiny_vocabulary(), format, {{part_name(0, q_proj), layer}});
+  const AqlmModel source(folder.path());
+  const Model read = build_model(source.config(), source);
+
+  basin::test::Rng rng(6);
+  Matrix x(3, shape.cols), y;
+  for (Index i = 0; i < x.size(); ++i) x.data()[i] = float(rng.normal());
+  read.blocks[0].parts[q_proj].apply(x, y, {});
+  Matrix seen = x;
+  if (format.rotation_seed) basin::HadamardTransform(shape.cols, {.sign_seed = format.rotation_seed}).apply(seen);
+  if (format.activation_bits < 16)
+    for (Index t = 0; t < seen.rows(); ++t) {
+      const float most = format.activation_bits == 4 ? 7.0f : 127.0f, clip = format.activation_bits == 4 ? 0.9f : 1.0f;
+      const float step = clip * seen.row(t).cwiseAbs().maxCoeff() / most;
+      for (Index i = 0; i < seen.cols(); ++i)
+        seen(t, i) = step * std::clamp(std::nearbyint(seen(t, i) / step), -most - 1, most);
+    }
+  const Matrix want = seen * basin::load<float>(layer).decode().transpose();
+  CHECK((y - want).cwiseAbs().maxCoeff() < 1e-5f * want.cwiseAbs().maxCoeff());
+
+  AqlmModel chosen(folder.path());
+  chosen.choose_bits(16, 4);
+  CHECK(chosen.config().kv_bits == 4);
+  replace_in_file(folder.path() / "config.json", "\"kv_bits\": 16", "\"kv_bits\": 5");
+  CHECK_THROWS_WITH(AqlmModel(folder.path()), contains_text("\"kv_bits\" is 5"));
 }
 
 TEST_CASE("A model directory that does not fit together is refused by name", "[examples][bad-input]") {

@@ -1,5 +1,10 @@
 #include <basin/pipeline/recipes.hpp>  // first: proves the header stands alone
 
+#include <cmath>
+
+#include <basin/levels/lloyd_max.hpp>
+#include <basin/levels/mirror_no_zero.hpp>
+
 #include "support/additive.hpp"
 #include "support/catch.hpp"
 
@@ -21,4 +26,25 @@ TEST_CASE("Every recipe quantizes a layer, ours best", "[pipeline][property]") {
   CHECK(ours < aqlm);
   CHECK(ours < paper);
   CHECK(basin::recipes::recommended(options).options().max_epochs == 4);
+}
+
+TEST_CASE("The recipes for scalar levels quantize rotated inputs, ours best", "[pipeline][property]") {
+  Rng rng(2);
+  const auto layer = basin::test::synthetic_layer(64, 48, rng);
+  const basin::Matrix<float> weight = layer.weight.template cast<float>();
+  const auto ours = basin::recipes::qift(48, {.seed = 7}).quantize(weight, layer.hessian, basin::MirrorNoZero{});
+  const auto paper = basin::recipes::paper_qift(48, 7).quantize(weight, layer.hessian, basin::MirrorNoZero{});
+  CAPTURE(ours.report.relative_error, paper.report.relative_error);
+  CHECK(ours.report.relative_error < paper.report.relative_error);
+  CHECK(paper.report.relative_error < paper.report.relative_error_after_init);
+  CHECK(ours.report.bits_per_weight.total() == 2 + 16.0 / 48);
+  CHECK(ours.report.scheme == "mnz");
+  CHECK(basin::recipes::qift(48).quantize(weight, layer.hessian, basin::LloydMax{}).report.scheme == "lloyd-max");
+
+  // The report speaks of the layer as it was: undo the rotation and measure.
+  basin::Matrix<float> decoded = ours.weight.decode();
+  basin::HadamardTransform(48, {.sign_seed = 7}).invert(decoded);
+  const basin::LayerObjective<float> objective(weight, layer.hessian, 1);
+  const double relative = objective.relative_error(objective.loss(decoded));
+  CHECK(std::abs(relative - ours.report.relative_error) < 1e-4 * relative);
 }

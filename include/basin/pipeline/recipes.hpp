@@ -2,13 +2,22 @@
 
 #include <basin/codebook/adam.hpp>
 #include <basin/codebook/least_squares.hpp>
+#include <basin/codebook/level_scales.hpp>
+#include <basin/init/fixed_levels.hpp>
 #include <basin/init/greedy.hpp>
 #include <basin/init/oa_em.hpp>
 #include <basin/metric/conditional_blocks.hpp>
 #include <basin/metric/diagonal_blocks.hpp>
+#include <basin/metric/euclidean_blocks.hpp>
 #include <basin/pipeline/quantizer.hpp>
+#include <basin/pipeline/searched.hpp>
 #include <basin/search/beam.hpp>
+#include <basin/search/error_feedback.hpp>
 #include <basin/search/joint_beam.hpp>
+#include <basin/search/level_beam.hpp>
+#include <basin/transform/hadamard.hpp>
+
+#include <cstdint>
 
 namespace basin::recipes {
 /// Our best: row-weighted OA-EM under conditional blocks with two sweeps, joint search in shuffled
@@ -30,6 +39,23 @@ using PaperOaEm = Quantizer<DiagonalBlocks, OaEm, BeamSearch, AdamUpdate>;
 [[nodiscard]] inline PaperOaEm paper_oa_em(const QuantizerOptions& options = {}) {
   return {DiagonalBlocks{}, OaEm{.rounds = 3, .m_step = MStep::adam, .kmeans = {.max_iterations = 100}},
           BeamSearch{.beam_size = 4}, AdamUpdate{}, options};
+}
+
+/// Scalar levels of rotated inputs, our best: several hypotheses per row, scales by least squares. The result is the
+/// weight of inputs that went through HadamardTransform(n_in, {.sign_seed = options.seed}); any level set goes in.
+///
+///     recipes::qift(W.cols()).quantize(W, H, MirrorNoZero{})
+using Qift = Quantizer<EuclideanBlocks, Searched<FixedLevels, LevelBeam>, LevelBeam, LevelScales, HadamardTransform>;
+[[nodiscard]] inline Qift qift(Index n_in, const QuantizerOptions& options = {}) {
+  return {EuclideanBlocks{}, Searched{FixedLevels{.refinements = 10}, LevelBeam{}}, LevelBeam{}, LevelScales{}, options,
+          HadamardTransform(n_in, {.sign_seed = options.seed})};
+}
+
+/// Qift as published: scales of the clip search, one pass of GPTQ.
+using PaperQift = Quantizer<EuclideanBlocks, FixedLevels, ErrorFeedback, LevelScales, HadamardTransform>;
+[[nodiscard]] inline PaperQift paper_qift(Index n_in, std::uint64_t seed = 0) {
+  return {EuclideanBlocks{}, FixedLevels{}, ErrorFeedback{}, LevelScales{}, {.max_epochs = 0, .seed = seed},
+          HadamardTransform(n_in, {.sign_seed = seed})};
 }
 
 }  // namespace basin::recipes

@@ -31,4 +31,5 @@
 #include <basin/search/exhaustive.hpp>
 #include <basin/search/joint_beam.hpp>
 #include <basin/search/level_beam.hpp>
+#include <basin/search/subset_beam.hpp>
 #include <basin/transform/identity.hpp>

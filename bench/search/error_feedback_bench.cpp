@@ -1,10 +1,11 @@
 // Error feedback over a layer, two bits per weight, beside the fp32 product of as many multiply-adds.
-//   error_feedback/mnz/fp32/native/<n_out>x<n_in>    feedback_factor/...    level_beam/.../beam<size>    refinement/...
+//   error_feedback/mnz/fp32/native/<n_out>x<n_in>    feedback_factor/...    level_beam/.../beam<size>    subset_beam/.../beam<size>    refinement/...
 #include <basin/levels/mirror_no_zero.hpp>
 #include <basin/metric/layer_objective.hpp>
 #include <basin/search/coordinate_refinement.hpp>
 #include <basin/search/error_feedback.hpp>
 #include <basin/search/level_beam.hpp>
+#include <basin/search/subset_beam.hpp>
 
 #include <cmath>
 #include <cstddef>
@@ -111,6 +112,7 @@ void add_all() {
       add("level_beam", bench::text("/beam", beam_size), [beam_size](benchmark::State& state, const bench::Shape& s) {
         search(state, s, basin::LevelBeam{.beam_size = beam_size, .sweeps = 0});
       });
+    add("subset_beam", "/beam8", [](benchmark::State& state, const bench::Shape& s) { search(state, s, basin::SubsetBeam{}); });
   }
 }
 }  // namespace

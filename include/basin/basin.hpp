@@ -45,6 +45,7 @@
 #include <basin/search/joint_beam.hpp>
 #include <basin/search/level_beam.hpp>
 #include <basin/search/round_to_nearest.hpp>
+#include <basin/search/subset_beam.hpp>
 #include <basin/transform/fuse_rotation.hpp>
 #include <basin/transform/gaussianity.hpp>
 #include <basin/transform/hadamard.hpp>

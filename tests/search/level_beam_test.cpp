@@ -84,6 +84,26 @@ TEST_CASE("LevelBeam takes the codes of a K-best search by the book", "[search][
   }
 }
 
+TEST_CASE("Hypotheses of different ancestors survive a panel", "[search][reference]") {
+  Rng rng(75);
+  const Index n_in = 100;
+  const Layer layer = basin::test::random_layer<double>(6, n_in, 1, rng);
+  const Weight weight = basin::test::random_levels<double>(6, n_in, mnz, false, rng);
+  // Panels so short that old choices are still open at their end.
+  const basin::FeedbackFactor<double> factor(layer.hessian(), {.damping = 0.01, .block_inputs = 16});
+  const basin::detail::LevelGrid<double> grid(mnz);
+  Weight got = weight;
+  basin::detail::LevelBeamTile<double> tile(factor, layer.weight(), grid, got, 20, 0, 6);
+  for (Index panel = 0; panel < 7; ++panel) tile.search_panel(panel);
+  tile.finish();
+  for (Index o = 0; o < 6; ++o) {
+    const std::vector<std::uint8_t> want = k_best(layer, weight, o, 0.01, 20);
+    Index different = 0;
+    for (Index i = 0; i < n_in; ++i) different += got.codes(o, i) != want[static_cast<std::size_t>(i)];
+    CHECK(different == 0);
+  }
+}
+
 TEMPLATE_TEST_CASE("A beam of one is ErrorFeedback, bit for bit", "[search][property]", float, double) {
   using T = TestType;
   const VisitOrder order = GENERATE(VisitOrder::natural, VisitOrder::descending, VisitOrder::shuffled);

@@ -3,6 +3,7 @@
 #include <basin/search/coordinate_refinement.hpp>
 #include <basin/search/error_feedback.hpp>
 #include <basin/search/level_beam.hpp>
+#include <basin/search/subset_beam.hpp>
 
 #include <cstdint>
 #include <tuple>
@@ -22,11 +23,14 @@ template <int Size, VisitOrder Order = VisitOrder::natural>
 struct Beam {
   [[nodiscard]] static auto make() { return basin::LevelBeam{.beam_size = Size, .order = Order}; }
 };
+struct Subsets {
+  [[nodiscard]] static auto make() { return basin::SubsetBeam{.beam_size = 4, .subset_inputs = 50}; }
+};
 struct Refinement {
   [[nodiscard]] static auto make() { return basin::CoordinateRefinement{}; }
 };
 using Subjects = std::tuple<Feedback<VisitOrder::natural, 0>, Feedback<VisitOrder::descending, 0>,
-                            Feedback<VisitOrder::shuffled, 5>, Refinement, Beam<1>, Beam<5>, Beam<3, VisitOrder::descending>>;
+                            Feedback<VisitOrder::shuffled, 5>, Refinement, Beam<1>, Beam<5>, Beam<3, VisitOrder::descending>, Subsets>;
 
 template <class S, class T>
 void check_laws(const std::vector<T>& levels, bool with_zero_points, Index n_out, Index n_in) {

@@ -27,9 +27,9 @@ using ConstColumnsRef = Eigen::Ref<const Eigen::Matrix<T, Eigen::Dynamic, Eigen:
 /// writes the values that it takes for the targets, both [rows, width], and keeps the codes to itself.
 /// The width is that of the FeedbackFactor, and first_row a multiple of feedback_rows. Calls for different
 /// rows may come at the same time, those for the same rows come in the order of the factor, each block once.
+/// It does not throw.
 template <class Q, class T = float>
-concept ColumnQuantizer =
-    std::invocable<Q&, Index, Index, ConstColumnsRef<T>, ColumnsRef<T>>;
+concept ColumnQuantizer = std::invocable<Q&, Index, Index, ConstColumnsRef<T>, ColumnsRef<T>>;
 
 /// Rows that error feedback hands over at a time, except for the last ones: a multiple of 2, 3, 4, 6, 8, 12
 /// and 16, for quantizers whose vectors run down a column.

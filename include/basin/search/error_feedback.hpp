@@ -44,8 +44,8 @@ void add_losses(const Columns& target, const Columns& quantized, const Diagonal&
 /// @return   e e^T per row, sum_k eta_k D_k eta_k^T with eta = t - q; without K that is r (H + damping I) r^T.
 /// Cost      n_out n_in^2 / 2 multiply-adds in T, twice with K, and the quantizer; n_in values per row
 ///           and thread.
-/// Accuracy  each target is one sum in T, in the order of places: without K its bits depend neither on
-///           block_inputs nor on the other rows, and never on the executor. Row losses are summed in double.
+/// Accuracy  each target is one sum in T, in the order of places: its bits depend on no other row and no
+///           executor, and without K not on block_inputs. Row losses are summed in double.
 /// @throws ShapeError if W is not [any, n_in]. @throws ValueError naming an entry of W that is not finite.
 /// @throws Cancelled if the host asks to stop: the quantizer has then seen some of the blocks.
 /// Source    GPTQ, arXiv:2210.17323; LDLQ, arXiv:2307.13304; BlockLDLQ, arXiv:2402.04396; K: arXiv:2504.02692.

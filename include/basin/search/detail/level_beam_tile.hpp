@@ -20,7 +20,8 @@ namespace basin::detail {
 /// Error feedback of a tile of rows that keeps several hypotheses per row.
 ///
 /// The tile's residual is that of each row's best hypothesis at the end of the last panel; the others are
-/// what they change in it. So all hypotheses share the product with everything before a panel.
+/// what they change in it. So all hypotheses share the product with everything before a panel. Panels are whole
+/// vectors.
 template <class T>
 class LevelBeamTile {
  public:
@@ -40,7 +41,9 @@ class LevelBeamTile {
         targets_(at(beam_ * width_)),
         next_targets_(targets_.size()),
         choices_(at(width_ * beam_)),
-        survivors_(at(beam_)) {}
+        survivors_(at(beam_)) {
+    BASIN_ASSERT(width_ % static_cast<Index>(xsimd::batch<T>::size) == 0);
+  }
 
   void search_panel(Index panel) {
     const Index first = panel * width_, columns = std::min(width_, factor_.n_in() - first);

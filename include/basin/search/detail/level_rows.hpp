@@ -43,6 +43,25 @@ void keep_better_rows(const LayerObjective<T>& layer, const LevelWeight<T>& foun
     if (after(o) < before(o)) weight.codes.row(o) = found.codes.row(o);
 }
 
+/// P = R H of rows [first, first + count), [count, n_in], R = W - What.
+template <class T>
+void residual_products(const LayerObjective<T>& layer, const LevelWeight<T>& weight, Index first, Index count, T* out) {
+  const Index n = layer.padded_in();
+  Matrix<T> residual = layer.weight().middleRows(first, count);
+  for (Index r = 0; r < count; ++r)
+    for (Index i = 0; i < n; ++i) residual(r, i) -= weight.value(first + r, weight.codes(first + r, i));
+  row_products(residual.data(), count, n, layer.working_hessian().data(), n, n, n, out, n);
+}
+template <class T>
+[[nodiscard]] Matrix<T> residual_products(const LayerObjective<T>& layer, const LevelWeight<T>& weight,
+                                          const RunContext& context) {
+  Matrix<T> product(layer.n_out(), layer.padded_in());
+  for_each_range(context.executor, layer.n_out(), feedback_rows, [&](Index begin, Index end) {
+    residual_products(layer, weight, begin, end - begin, product.data() + begin * product.cols());
+  });
+  return product;
+}
+
 /// Coordinate descent of some rows, input by input, with P = R H kept up to date.
 template <class T>
 class RowDescent {
@@ -57,10 +76,7 @@ class RowDescent {
         delta_(static_cast<std::size_t>(count * block_inputs)),
         changed_(static_cast<std::size_t>(count)),
         is_moving_(static_cast<std::size_t>(count), 1) {
-    Matrix<T> residual = layer.weight().middleRows(first, count);
-    for (Index r = 0; r < count; ++r)
-      for (Index i = 0; i < columns_; ++i) residual(r, i) -= weight.value(first + r, weight.codes(first + r, i));
-    row_products(residual.data(), count, columns_, hessian_.data(), columns_, columns_, columns_, product_.data(), columns_);
+    residual_products(layer, weight, first, count, product_.data());
   }
 
   /// One visit of every input; whether a code changed.
@@ -99,7 +115,7 @@ class RowDescent {
       const T moved = weight_.value(o, nearest);
       // At a tie, up to rounding, the present code stays.
       const T rounding = 8 * std::numeric_limits<T>::epsilon() * (std::abs(value) + std::abs(moved));
-      if (nearest == code || !(std::abs(target - moved) + rounding < std::abs(target - value))) continue;
+      if (!(std::abs(target - moved) + rounding < std::abs(target - value))) continue;
       code = nearest;
       delta[i] = moved - value;
       changed_[static_cast<std::size_t>(r)].push_back(i);

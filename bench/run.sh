@@ -54,6 +54,8 @@ while [ "$round" -le "$rounds" ]; do
   measure lut_matvec_bench "^lut_matvec/(2x8g8/(exact|int16|int8)|4x4g8/int8)/($arch|avx2)/$shape(/cold)?\$|^lut_matvec/(2x8g8|4x4g8)/int8/$arch/$shape/two_threads\$"
   measure lut_dequantize_bench "^lut_dequantize/2x8g8/fp32/$arch/$shape/"
   measure dequantize_matmul_bench "^dequantize_matmul/2x8g8/(exact|int16|int8)/$arch/$shape/(1|32|512)\$"
+  measure level_matvec_bench "^level_matvec/(mnz|pot)/a8/$arch/$shape(/cold|/two_threads)?\$"
+  measure level_matmul_bench "^level_matmul/mnz/a8/$arch/$shape/(32|512)\$"
   measure assign_bench "^(assign|k_means)/g8/fp32/native/256x|^greedy_encode/2x8g8"
   round=$((round + 1))
 done

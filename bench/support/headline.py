@@ -35,6 +35,9 @@ def rows(arch):
     def matmul(precision, batch):
         return [f"dequantize_matmul/2x8g8/{precision}/{arch}/{SHAPE}/{batch}"]
 
+    def levels(operation, name, suffix="", path=arch):
+        return [f"{operation}/{name}/a8/{path}/{SHAPE}{suffix}"]
+
     read, sgemv, sgemm, faiss = "of_read_limit", "x_sgemv", "x_sgemm", "x_faiss"
     in_read, in_sgemv, in_sgemm, in_faiss = "of the bare read", "x fp32 sgemv", "x fp32 sgemm", "x faiss"
     any_precision = [name for p in ("exact", "int16", "int8") for name in matvec("2x8g8", p, path="avx2")]
@@ -61,6 +64,14 @@ def rows(arch):
         Row("AVX2 matvec 4x4g8 int8", matvec("4x4g8", "int8", path="avx2"), sgemv, in_sgemv, 15, 15),
         Row("matvec 2x8g8 int8, two threads", matvec("2x8g8", "int8", "/two_threads"), "x_one_thread", "x one", 1.95, 1.95),
         Row("matvec 4x4g8 int8, two threads", matvec("4x4g8", "int8", "/two_threads"), "x_one_thread", "x one", 1.95, 1.95),
+        Row("matvec 2-bit levels x int8, warm", levels("level_matvec", "mnz"), read, in_read, 0.85, 0.85),
+        Row("matvec 2-bit levels x int8, cold", levels("level_matvec", "mnz", "/cold"), read, in_read, 0.90, 0.90),
+        Row("matvec 2-bit levels x int8, warm", levels("level_matvec", "mnz"), sgemv, in_sgemv, 25, 25),
+        Row("matvec powers of two x int8, warm", levels("level_matvec", "pot"), "x_mnz", "x mirror no-zero", 1, 1),
+        Row("matvec powers of two x int8, cold", levels("level_matvec", "pot", "/cold"), "x_mnz", "x mirror no-zero", 1, 1),
+        Row("matmul 2-bit levels x int8, batch 32", levels("level_matmul", "mnz", "/32"), sgemm, in_sgemm, 5, 5),
+        Row("matmul 2-bit levels x int8, batch 512", levels("level_matmul", "mnz", "/512"), sgemm, in_sgemm, 4, 4),
+        Row("matvec 2-bit levels x int8, two threads", levels("level_matvec", "mnz", "/two_threads"), "x_one_thread", "x one", 1.9, 1.9),
     ]
 
 

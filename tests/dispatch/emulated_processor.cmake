@@ -17,7 +17,7 @@ endif()
 string(REGEX MATCHALL "bits [^\n]+" here_bits "${here}")
 string(REGEX MATCHALL "bits [^\n]+" there_bits "${there}")
 list(LENGTH here_bits count)
-if(NOT count EQUAL 3 OR NOT "${here_bits}" STREQUAL "${there_bits}")
+if(NOT count EQUAL 4 OR NOT "${here_bits}" STREQUAL "${there_bits}")
   message(FATAL_ERROR "other bits here:\n${here}and in the emulator:\n${there}")
 endif()
 

@@ -71,14 +71,10 @@ namespace detail {
 /// Where the parts of a workspace lie.
 [[nodiscard]] BASIN_ALWAYS_INLINE QuantizedActivations quantized_activations(const ActivationFormat& format, std::ptrdiff_t n_in,
                                                                              std::ptrdiff_t batch, void* workspace) noexcept {
-  QuantizedActivations at;
-  at.row_bytes = detail::activation_row_bytes(n_in);
-  at.groups = detail::activation_groups(format, n_in);
-  at.group_inputs = format.group == 0 ? n_in : format.group;
-  at.values = static_cast<std::int8_t*>(workspace);
-  at.steps = reinterpret_cast<float*>(at.values + batch * at.row_bytes);
-  at.sums = reinterpret_cast<std::int32_t*>(at.steps + batch * at.groups);
-  return at;
+  const std::ptrdiff_t row_bytes = detail::activation_row_bytes(n_in), groups = detail::activation_groups(format, n_in);
+  auto* values = static_cast<std::int8_t*>(workspace);
+  auto* steps = reinterpret_cast<float*>(values + batch * row_bytes);
+  return {values, steps, reinterpret_cast<std::int32_t*>(steps + batch * groups), row_bytes, groups, format.group == 0 ? n_in : format.group};
 }
 
 }  // namespace basin::kernels

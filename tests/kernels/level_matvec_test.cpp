@@ -1,5 +1,6 @@
 #include <basin/kernels/level_matvec.hpp>  // first: proves the header stands alone
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -77,13 +78,18 @@ TEST_CASE("A range of rows gives the bits of the whole", "[kernels][property]") 
 }
 
 TEST_CASE("Integer sums of levels are exact at the largest size", "[kernels][property]") {
-  // A row has one code, and every input is the largest or smallest there is: sums of bytes and of words are at their limits.
+  // A row has one code, and every input is the largest or smallest there is: sums of bytes and of words are at their limits,
+  // in every bit position of a byte.
   const LevelSet set = GENERATE(from_range(std::begin(level_sets), std::end(level_sets)));
-  const std::ptrdiff_t n_out = 4, n_in = basin::PackedLevels::max_inputs;
-  RandomLevels layer(set, n_out, n_in, 1);
-  for (std::ptrdiff_t i = 0; i < n_out * n_in; ++i) layer.codes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(i / n_in);
-  layer.scales.assign(static_cast<std::size_t>(n_out), 1.0f);
-  layer.pack(set);
+  const std::ptrdiff_t n_out = 64, n_in = basin::PackedLevels::max_inputs, row_bytes = n_in / 4;
+  std::vector<std::uint8_t> codes;
+  for (int o = 0; o < n_out; ++o) codes.insert(codes.end(), static_cast<std::size_t>(row_bytes), static_cast<std::uint8_t>(o % 4 * 0x55));
+  const std::vector<float> scales(static_cast<std::size_t>(n_out), 1.0f);
+  basin::LevelView view{n_out, n_in, {}, codes.data(), scales.data()};
+  std::copy(std::begin(set.levels), std::end(set.levels), view.levels);
+  const basin::test::AlignedBytes memory(basin::packed_levels_bytes(n_out, n_in));
+  const basin::PackedLevels packed = basin::pack_levels(view, memory.span()).layer;
+  REQUIRE(packed.codes != nullptr);
   for (const KernelSet& kernels : basin::test::tested_kernels())
     for (const float sign : {1.0f, -1.0f}) {
       CAPTURE(kernels.arch, set.name, sign);
@@ -92,11 +98,11 @@ TEST_CASE("Integer sums of levels are exact at the largest size", "[kernels][pro
       const int q = sign > 0 ? 127 : -128;
       REQUIRE(x.view().values[0] == q);
       REQUIRE(x.view().values[n_in - 1] == q);
-      for (const bool is_matmul : {false, true}) {
-        const std::vector<float> y = level_product(kernels, is_matmul, layer.packed, x, 0, n_out);
-        for (std::ptrdiff_t o = 0; o < n_out; ++o)
-          CHECK(y[static_cast<std::size_t>(o)] == static_cast<float>(std::int64_t{layer.level(o, 0)} * q * n_in) * x.view().steps[0]);
-      }
+      for (const bool is_matmul : {false, true})
+        for (const std::ptrdiff_t first : {0, 16, 32, 48}) {
+          const std::vector<float> y = level_product(kernels, is_matmul, packed, x, first, first + 4);
+          for (std::size_t k = 0; k < 4; ++k) CHECK(y[k] == static_cast<float>(std::int64_t{set.levels[k]} * q * n_in) * x.view().steps[0]);
+        }
     }
 }
 

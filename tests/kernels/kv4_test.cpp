@@ -146,19 +146,22 @@ TEST_CASE("Scores and mixes stay within their bounds and give the scalar path's 
 }
 
 TEST_CASE("Zeros, tiny and non-finite values of a cache", "[kernels][property]") {
-  std::vector<float> x(5 * 32, 0.0f), out(x.size());
+  std::vector<float> x(6 * 32, 0.0f), out(x.size());
   for (std::size_t i = 0; i < 32; ++i) x[32 + i] = i % 2 == 0 ? -1e-44f : 3e-45f;
   x[64] = std::numeric_limits<float>::quiet_NaN();
   x[96 + 31] = -std::numeric_limits<float>::infinity();
   x[128] = 3e38f;
   x[129] = -3e38f;
+  x[160] = -3.1e-44f;  // 22 times the smallest float, and a 15th of it is one of them
   for (const KernelSet& kernels : basin::test::tested_kernels()) {
     CAPTURE(kernels.arch);
-    const Cache cache({160, 32, 1}, 1);
-    kernels.kv4.quantize(cache.view, x.data(), 160, 0, 1);
-    kernels.kv4.dequantize(cache.view, 0, 1, out.data(), 160);
+    const Cache cache({192, 32, 1}, 1);
+    kernels.kv4.quantize(cache.view, x.data(), 192, 0, 1);
+    kernels.kv4.dequantize(cache.view, 0, 1, out.data(), 192);
     CHECK(cache.scales[0] == 2.0f / 15);
     CHECK(cache.zeros[0] == 8);
+    CHECK(cache.zeros[5] == 15);
+    CHECK(out[161] == 0.0f);
     for (std::size_t i = 0; i < 32; ++i) {
       CHECK(out[i] == 0.0f);
       CHECK(std::abs(out[32 + i] - x[32 + i]) <= 1e-44f);

@@ -23,6 +23,8 @@ TEMPLATE_TEST_CASE("NearestLevel finds what a scan by distance finds", "[levels]
   for (int i = 0; i < 999; ++i) x.push_back(static_cast<T>((rng.uniform() * 1.4 - 0.2) * static_cast<double>(n)));
   std::vector<std::uint8_t> codes(x.size());
   nearest.codes(x.data(), static_cast<std::ptrdiff_t>(x.size()), codes.data());
+  std::vector<T> numbers(x.size());
+  nearest.codes(x.data(), static_cast<std::ptrdiff_t>(x.size()), numbers.data());
   for (std::size_t i = 0; i < x.size(); ++i) {
     std::size_t best = 0;
     for (std::size_t k = 1; k < n; ++k)
@@ -30,6 +32,11 @@ TEMPLATE_TEST_CASE("NearestLevel finds what a scan by distance finds", "[levels]
     // A midpoint is rounded: where both are equally far up to that, either may be nearest.
     CHECK(std::abs(x[i] - levels[codes[i]]) <= std::abs(x[i] - levels[best]) + std::numeric_limits<T>::epsilon() * static_cast<T>(n));
     CHECK(nearest.code(x[i]) == codes[i]);
+    std::size_t second = codes[i] == 0 ? 1 : 0;
+    for (std::size_t k = 0; k < n; ++k)
+      if (k != codes[i] && std::abs(x[i] - levels[k]) < std::abs(x[i] - levels[second])) second = k;
+    CHECK(nearest.second(x[i], codes[i]) == second);
+    CHECK(numbers[i] == static_cast<T>(codes[i]));
   }
 }
 
@@ -42,6 +49,8 @@ TEST_CASE("Ties go to the lower level", "[levels][property]") {
   CHECK(nearest.code(std::nextafter(1.0, 2.0)) == 3);
   CHECK(nearest.code(-INFINITY) == 0);
   CHECK(nearest.code(INFINITY) == 3);
+  CHECK(nearest.second(0, 1) == 2);
+  CHECK(nearest.second(-0.5, 1) == 0);  // as far as the third
   const double ties[] = {-1, 0, 1};
   std::uint8_t codes[3];
   nearest.codes(ties, 3, codes);

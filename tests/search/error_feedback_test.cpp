@@ -293,11 +293,6 @@ TEST_CASE("LevelQuantizer takes the nearest level, the lower one at ties", "[sea
   Eigen::MatrixXd out(1, 4);
   LevelQuantizer<double>{unit}(0, 0, ties, out);
   CHECK(out == Eigen::RowVector4d(-1.5, -0.5, 0.5, 1.5));
-  const basin::detail::LevelGrid<double> grid(mnz);
-  CHECK(grid.nearest(-1) == 0);
-  CHECK(grid.nearest(0) == 1);
-  CHECK(grid.second(0, 1) == 2);
-  CHECK(grid.second(-0.5, 1) == 0);  // as far as the third
 }
 
 TEST_CASE("The ErrorFeedback searcher takes the rows that become better", "[search][property]") {

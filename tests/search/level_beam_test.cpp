@@ -91,9 +91,9 @@ TEST_CASE("Hypotheses of different ancestors survive a panel", "[search][referen
   const Weight weight = basin::test::random_levels<double>(6, n_in, mnz, false, rng);
   // Panels so short that old choices are still open at their end.
   const basin::FeedbackFactor<double> factor(layer.hessian(), {.damping = 0.01, .block_inputs = 16});
-  const basin::detail::LevelGrid<double> grid(mnz);
+  const basin::NearestLevel<double> levels(mnz);
   Weight got = weight;
-  basin::detail::LevelBeamTile<double> tile(factor, layer.weight(), grid, got, 20, 0, 6);
+  basin::detail::LevelBeamTile<double> tile(factor, layer.weight(), levels, got, 20, 0, 6);
   for (Index panel = 0; panel < 7; ++panel) tile.search_panel(panel);
   tile.finish();
   for (Index o = 0; o < 6; ++o) {

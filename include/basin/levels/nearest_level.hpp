@@ -30,11 +30,19 @@ class NearestLevel {
     for (const T midpoint : midpoints_) below += midpoint < x;
     return static_cast<std::uint8_t>(below);
   }
-  /// code() of n values at once.
-  void codes(const T* BASIN_RESTRICT x, std::ptrdiff_t n, std::uint8_t* BASIN_RESTRICT out) const noexcept {
-    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = 0;
+  /// The code of the second nearest level, `nearest` being code(x); at a tie the lower one.
+  [[nodiscard]] std::uint8_t second(T x, std::uint8_t nearest) const noexcept {
+    if (nearest == 0) return 1;
+    const auto below = static_cast<std::uint8_t>(nearest - 1), above = static_cast<std::uint8_t>(nearest + 1);
+    if (nearest + 1u == size()) return below;
+    return x - level(below) <= level(above) - x ? below : above;
+  }
+  /// code() of n values at once, as bytes or as numbers.
+  template <class Code>
+  void codes(const T* BASIN_RESTRICT x, std::ptrdiff_t n, Code* BASIN_RESTRICT out) const noexcept {
+    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = Code(0);
     for (const T midpoint : midpoints_)
-      for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = static_cast<std::uint8_t>(out[i] + (midpoint < x[i]));
+      for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = static_cast<Code>(out[i] + (midpoint < x[i] ? Code(1) : Code(0)));
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <basin/codebook/level_weight.hpp>
 #include <basin/core/error.hpp>
 #include <basin/core/run_context.hpp>
+#include <basin/levels/nearest_level.hpp>
 #include <basin/metric/layer_objective.hpp>
 #include <basin/search/concepts.hpp>
 #include <basin/search/detail/level_beam_tile.hpp>
@@ -42,9 +43,9 @@ struct LevelBeam {
     context.check_stop();
     LevelWeight<T> found = weight;
     const FeedbackFactor<T> factor(layer.hessian(), {.damping = damping, .order = order}, seed, pass, context);
-    const detail::LevelGrid<T> grid(weight.levels);
+    const NearestLevel<T> levels(weight.levels);
     for_each_range(context.executor, layer.n_out(), feedback_rows, [&](Index begin, Index end) {
-      detail::LevelBeamTile<T> tile(factor, layer.weight(), grid, found, beam_size, begin, end - begin);
+      detail::LevelBeamTile<T> tile(factor, layer.weight(), levels, found, beam_size, begin, end - begin);
       for (Index p = 0; p * factor.panel_inputs() < factor.n_in(); ++p) {
         if (context.stop.stop_requested()) return;
         tile.search_panel(p);

@@ -2,8 +2,8 @@
 
 #include <basin/codebook/level_scales.hpp>
 #include <basin/codebook/level_weight.hpp>
-#include <basin/core/error.hpp>
 #include <basin/search/concepts.hpp>
+#include <basin/search/detail/level_rows.hpp>
 
 #include <cstdint>
 
@@ -18,17 +18,11 @@ struct RoundToNearest {
   template <class T>
   void search(const LayerObjective<T>& layer, LevelWeight<T>& weight, std::uint64_t /*seed*/ = 0,
               std::uint64_t /*pass*/ = 0, const RunContext& context = {}) const {
-    if (weight.n_out() != layer.n_out() || weight.n_in() != layer.padded_in() || weight.scales.size() != weight.n_out())
-      raise<ShapeError>("RoundToNearest: the layer is [", layer.n_out(), ", ", layer.padded_in(), "], the quantized weight [",
-                        weight.n_out(), ", ", weight.n_in(), "] with ", weight.scales.size(), " scales");
+    detail::check_same_layer(layer, weight);
     context.check_stop();
     LevelWeight<T> nearest = weight;
     nearest_codes<T>(layer.weight(), nearest, context);
-    if (nearest.codes == weight.codes) return;
-    const Vector<double> before = layer.row_losses(weight.decode(context), context);
-    const Vector<double> after = layer.row_losses(nearest.decode(context), context);
-    for (Index o = 0; o < weight.n_out(); ++o)
-      if (after(o) < before(o)) weight.codes.row(o) = nearest.codes.row(o);
+    detail::keep_better_rows(layer, nearest, weight, context);
   }
 };
 static_assert(Searcher<RoundToNearest, LevelWeight<float>>);

@@ -6,6 +6,7 @@
 #include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
 #include <basin/metric/damping.hpp>
+#include <basin/levels/nearest_level.hpp>
 #include <basin/metric/layer_objective.hpp>
 #include <basin/search/concepts.hpp>
 #include <basin/search/detail/level_beam_tile.hpp>
@@ -44,7 +45,7 @@ class InputSubset {
   [[nodiscard]] bool is_dead() const noexcept { return hessian_.isZero(0); }
 
   /// Improves rows [first, first + count) of a weight and their P: [n_out, n_in].
-  void improve(const LevelGrid<T>& grid, int beam_size, Index first, Index count, LevelWeight<T>& weight,
+  void improve(const NearestLevel<T>& levels, int beam_size, Index first, Index count, LevelWeight<T>& weight,
                Matrix<T>& product) const {
     LevelWeight<T> part{weight.levels, picked(weight.codes.middleRows(first, count)), weight.scales.segment(first, count), {}};
     if (weight.zero_points.size() != 0) part.zero_points = weight.zero_points.segment(first, count);
@@ -54,7 +55,7 @@ class InputSubset {
     row_products(slope.data(), count, size(), inverse_.data(), size(), size(), size(), shift.data(), size());
     const Matrix<T> targets = before + shift.template cast<T>();
 
-    LevelBeamTile<T> tile(factor_, targets, grid, part, beam_size, 0, count);
+    LevelBeamTile<T> tile(factor_, targets, levels, part, beam_size, 0, count);
     for (Index p = 0; p * factor_.panel_inputs() < size(); ++p) tile.search_panel(p);
     tile.finish();
 
@@ -123,7 +124,7 @@ struct SubsetBeam {
     const Index n = layer.padded_in();
     SplitMix64 random = keyed_random(seed, {0x5b5e7, pass});
     const std::vector<Index> order = detail::group_order(VisitOrder::shuffled, layer.hessian().diagonal(), 1, random);
-    const detail::LevelGrid<T> grid(weight.levels);
+    const NearestLevel<T> levels(weight.levels);
     LevelWeight<T> found = weight;
     Matrix<T> product = detail::residual_products(layer, found, context);
     for (Index begin = 0; begin < n; begin += subset_inputs) {
@@ -132,7 +133,7 @@ struct SubsetBeam {
       const detail::InputSubset<T> subset(layer, {order.begin() + begin, order.begin() + end}, damping, context);
       if (subset.is_dead()) continue;
       for_each_range(context.executor, layer.n_out(), feedback_rows, [&](Index first, Index last) {
-        subset.improve(grid, beam_size, first, last - first, found, product);
+        subset.improve(levels, beam_size, first, last - first, found, product);
       });
     }
     detail::keep_better_rows(layer, found, weight, context);

@@ -4,9 +4,9 @@
 #include <basin/core/aligned_vector.hpp>
 #include <basin/core/config.hpp>
 #include <basin/core/types.hpp>
+#include <basin/levels/nearest_level.hpp>
 #include <basin/search/detail/feedback_tile.hpp>
 #include <basin/search/feedback_factor.hpp>
-#include <basin/search/level_quantizer.hpp>
 
 #include <xsimd/xsimd.hpp>
 
@@ -25,18 +25,18 @@ namespace basin::detail {
 template <class T>
 class LevelBeamTile {
  public:
-  LevelBeamTile(const FeedbackFactor<T>& factor, ConstMatrixRef<T> weight, const LevelGrid<T>& grid, LevelWeight<T>& found,
+  LevelBeamTile(const FeedbackFactor<T>& factor, ConstMatrixRef<T> weight, const NearestLevel<T>& levels, LevelWeight<T>& found,
                 Index beam_size, Index first, Index count)
       : factor_(factor),
         weight_(weight),
-        grid_(grid),
+        levels_(levels),
         found_(found),
         beam_(beam_size),
         width_(factor.panel_inputs()),
         tile_(factor, weight, first, count),
         rows_(at(count), {Hypothesis{0, {}}}),
         base_(count, factor.n_in()),
-        values_(at(grid.size())),
+        values_(levels.size()),
         diagonal_(at(width_)),
         targets_(at(beam_ * width_)),
         next_targets_(targets_.size()),
@@ -52,7 +52,7 @@ class LevelBeamTile {
     for (Index r = 0; r < tile_.num_rows(); ++r) {
       const Index o = tile_.first_row() + r;
       if (found_.scales(o) == T(0)) continue;
-      for (Index code = 0; code < grid_.size(); ++code) values_[at(code)] = found_.value(o, static_cast<std::uint8_t>(code));
+      for (std::size_t code = 0; code < values_.size(); ++code) values_[code] = found_.value(o, static_cast<std::uint8_t>(code));
       start_row(r, panel);
       for (Index k = 0; k < columns; ++k) choose(r, k, factor_.feedback(panel) + (first + k) * width_);
       move_base(r, first, columns);
@@ -112,10 +112,10 @@ class LevelBeamTile {
     for (std::size_t h = 0; h < losses_.size(); ++h) {
       const T target = targets_[h * at(width_) + at(k)];
       const T scaled = target / scale + zero;
-      const Index nearest = grid_.nearest(scaled);
-      for (const Index code : {nearest, grid_.second(scaled, nearest)}) {
-        const double eta = static_cast<double>(target - values_[at(code)]);
-        insert({losses_[h] + diagonal_[at(k)] * eta * eta, static_cast<int>(h), static_cast<std::uint8_t>(code)});
+      const std::uint8_t nearest = levels_.code(scaled);
+      for (const std::uint8_t code : {nearest, levels_.second(scaled, nearest)}) {
+        const double eta = static_cast<double>(target - values_[code]);
+        insert({losses_[h] + diagonal_[at(k)] * eta * eta, static_cast<int>(h), code});
       }
     }
     losses_.resize(at(kept));
@@ -194,7 +194,7 @@ class LevelBeamTile {
 
   const FeedbackFactor<T>& factor_;
   ConstMatrixRef<T> weight_;
-  const LevelGrid<T>& grid_;
+  const NearestLevel<T>& levels_;
   LevelWeight<T>& found_;
   Index beam_, width_;
   FeedbackTile<T> tile_;

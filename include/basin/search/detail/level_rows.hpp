@@ -7,6 +7,7 @@
 #include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
 #include <basin/metric/layer_objective.hpp>
+#include <basin/levels/nearest_level.hpp>
 #include <basin/search/detail/row_products.hpp>
 #include <basin/search/level_quantizer.hpp>
 
@@ -66,9 +67,9 @@ template <class T>
 template <class T>
 class RowDescent {
  public:
-  RowDescent(const LayerObjective<T>& layer, const LevelGrid<T>& grid, LevelWeight<T>& weight, Index first, Index count)
+  RowDescent(const LayerObjective<T>& layer, const NearestLevel<T>& levels, LevelWeight<T>& weight, Index first, Index count)
       : hessian_(layer.working_hessian()),
-        grid_(grid),
+        levels_(levels),
         weight_(weight),
         first_(first),
         columns_(layer.padded_in()),
@@ -111,7 +112,7 @@ class RowDescent {
       std::uint8_t& code = weight_.codes(o, begin + i);
       const T value = weight_.value(o, code);
       const T target = value + product[i] / row[i];
-      const auto nearest = static_cast<std::uint8_t>(grid_.nearest(target / scale + zero));
+      const std::uint8_t nearest = levels_.code(target / scale + zero);
       const T moved = weight_.value(o, nearest);
       // At a tie, up to rounding, the present code stays.
       const T rounding = 8 * std::numeric_limits<T>::epsilon() * (std::abs(value) + std::abs(moved));
@@ -140,7 +141,7 @@ class RowDescent {
   }
 
   const Matrix<T>& hessian_;
-  const LevelGrid<T>& grid_;
+  const NearestLevel<T>& levels_;
   LevelWeight<T>& weight_;
   Index first_, columns_;
   Matrix<T> product_;                         // P, [rows, n_in]
@@ -154,10 +155,10 @@ template <class T>
 void refine_codes(const LayerObjective<T>& layer, LevelWeight<T>& weight, int sweeps, const RunContext& context) {
   if (sweeps < 0) raise<ValueError>("search: the number of sweeps must be at least 0, got ", sweeps);
   if (sweeps == 0) return;
-  const LevelGrid<T> grid(weight.levels);
+  const NearestLevel<T> levels(weight.levels);
   for_each_range(context.executor, weight.n_out(), feedback_rows, [&](Index begin, Index end) {
     if (context.stop.stop_requested()) return;
-    RowDescent<T> rows(layer, grid, weight, begin, end - begin);
+    RowDescent<T> rows(layer, levels, weight, begin, end - begin);
     for (int sweep = 0; sweep < sweeps && !context.stop.stop_requested(); ++sweep)
       if (!rows.sweep()) break;
   });

@@ -158,10 +158,13 @@ struct Simd<avx512bw> {
       const __m512d u = _mm512_castps_pd(x), w = _mm512_castps_pd(y);
       return _mm512_castpd_ps(high ? _mm512_unpackhi_pd(u, w) : _mm512_unpacklo_pd(u, w));
     };
-    // Quarter i of `quads[n]` holds rows 16 i + 4 n ..
     const __m512 quads[4] = {pick(a, c, false), pick(a, c, true), pick(b, d, false), pick(b, d, true)};
-    const __m512 low = _mm512_shuffle_f32x4(quads[0], quads[1], 0x44), high = _mm512_shuffle_f32x4(quads[0], quads[1], 0xee);
-    const __m512 low2 = _mm512_shuffle_f32x4(quads[2], quads[3], 0x44), high2 = _mm512_shuffle_f32x4(quads[2], quads[3], 0xee);
+    gather_quarters(quads, out);
+  }
+  /// To row order from where quarter i of vector v holds rows 16 i + 4 v ..
+  static BASIN_ALWAYS_INLINE void gather_quarters(const Floats (&in)[4], float* out) noexcept {
+    const __m512 low = _mm512_shuffle_f32x4(in[0], in[1], 0x44), high = _mm512_shuffle_f32x4(in[0], in[1], 0xee);
+    const __m512 low2 = _mm512_shuffle_f32x4(in[2], in[3], 0x44), high2 = _mm512_shuffle_f32x4(in[2], in[3], 0xee);
     _mm512_storeu_ps(out, _mm512_shuffle_f32x4(low, low2, 0x88));
     _mm512_storeu_ps(out + 16, _mm512_shuffle_f32x4(low, low2, 0xdd));
     _mm512_storeu_ps(out + 32, _mm512_shuffle_f32x4(high, high2, 0x88));
@@ -208,10 +211,9 @@ struct Simd<avx512bw> {
       for (int i = 0; i < 4; ++i) _mm512_storeu_ps(sums + first + 16 * i, sum[i]);
     }
   }
-  /// Quarter i of vector v holds rows 16 i + 4 v ..
   static BASIN_ALWAYS_INLINE void exact_rows(const float* sums, float* out) noexcept {
-    for (int v = 0; v < 4; ++v)
-      for (int i = 0; i < 4; ++i) _mm_storeu_ps(out + 16 * i + 4 * v, _mm_loadu_ps(sums + 16 * v + 4 * i));
+    const Floats in[4] = {load(sums), load(sums + 16), load(sums + 32), load(sums + 48)};
+    gather_quarters(in, out);
   }
 
  private:

@@ -37,14 +37,7 @@ struct Simd<avx512vnni> : Simd<avx512bw> {
     const __m512i zero = _mm512_setzero_si512();
     add_products(sums, _mm512_set1_epi8(reinterpret_cast<const char*>(multipliers)[q]), entry[0], zero, zero, zero);
   }
-  static BASIN_ALWAYS_INLINE void interleave(const Floats (&in)[4], float* out) noexcept {
-    const __m512 low = _mm512_shuffle_f32x4(in[0], in[1], 0x44), high = _mm512_shuffle_f32x4(in[0], in[1], 0xee);
-    const __m512 low2 = _mm512_shuffle_f32x4(in[2], in[3], 0x44), high2 = _mm512_shuffle_f32x4(in[2], in[3], 0xee);
-    _mm512_storeu_ps(out, _mm512_shuffle_f32x4(low, low2, 0x88));
-    _mm512_storeu_ps(out + 16, _mm512_shuffle_f32x4(low, low2, 0xdd));
-    _mm512_storeu_ps(out + 32, _mm512_shuffle_f32x4(high, high2, 0x88));
-    _mm512_storeu_ps(out + 48, _mm512_shuffle_f32x4(high, high2, 0xdd));
-  }
+  static BASIN_ALWAYS_INLINE void interleave(const Floats (&in)[4], float* out) noexcept { gather_quarters(in, out); }
 
  private:
   static BASIN_ALWAYS_INLINE void add_products(Sums& sums, __m512i k, Bytes a, Bytes b, Bytes c, Bytes d) noexcept {

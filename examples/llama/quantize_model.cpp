@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
   std::string model_path, text_path, out_path, blocks_text;
   int tokens_wanted = 32768, context_length = 1024, threads = 0;
   basin::Compensation compensation;
+  std::optional<double> strength;
   llama::RunFormat run;
   support::QuantizeOptions options;
   CLI::App app("Quantizes a model's linear layers to 2-3 bits per weight", "quantize_model");
@@ -80,7 +81,7 @@ int main(int argc, char** argv) {
   app.add_option("--tokens", tokens_wanted, "calibration tokens at most (32768)")->check(CLI::Range(2, 1 << 30));
   app.add_option("--context", context_length, "tokens per calibration window (1024)")->check(CLI::Range(2, 1 << 20));
   options.add_to(app);
-  app.add_option("--compensate", compensation.strength, "how far each layer makes up for errors before it, 0 to 1 (1)")
+  app.add_option("--compensate", strength, "how far each layer makes up for errors before it, 0 to 1 (1; 0 with gptaq, which does so its way)")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--compensation-damping", compensation.damping, "relative damping of that (0.01)")->check(CLI::Range(0.0, 1e6));
   app.add_option("--activation-bits", run.activation_bits, "qift: inputs of quantized layers in 4, 8 or 16 bits (16)")
@@ -99,6 +100,7 @@ int main(int argc, char** argv) {
     const basin::Scheme scheme = options.scheme();
     run.rotation_seed = options.level_options().rotation_seed(options.seed());
     const bool asymmetric = qift && options.level_options().is_asymmetric();
+    compensation.strength = strength.value_or(asymmetric ? 0 : 1);
     const std::filesystem::path folder = out_path, reports = folder / "reports";
     std::error_code error;
     std::filesystem::create_directories(reports, error);

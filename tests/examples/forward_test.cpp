@@ -2,6 +2,7 @@
 #include "llama/forward.hpp"
 #include "llama/perplexity.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
@@ -266,6 +267,80 @@ TEST_CASE("StageTargets bring a damaged model's outputs back to the original's",
       }
     }
   CHECK(compared == damaged.blocks.size() * num_parts - 3);
+}
+
+TEST_CASE("StageTargets collect the drift of the inputs for asymmetric calibration", "[examples][reference]") {
+  support::ThreadPool pool(2);
+  const Model original = build_model(tiny_config(), RandomSource{});
+  Model damaged = original;
+  Matrix embedding = original.embedding.weight();
+  for (Index i = 0; i < embedding.size(); ++i) embedding.data()[i] *= 1.1f + 0.1f * float(i % 3);
+  damaged.embedding = Linear(embedding);
+  const Stages stages(original.config, 50, pool);
+  const std::vector<Token> tokens = tiny_tokens(2 * 50);
+  Calibration reference(original, stages, tokens, 50), now(damaged, stages, tokens, 50);
+  const double strength = GENERATE(0.0, 1.0);
+  StageTargets targets(Stage::attention_input, original.blocks[0], {.strength = strength}, true);
+  StageTargets without(Stage::attention_input, original.blocks[0], {.strength = strength});
+  Wide want = Wide::Zero(12, 12);
+  reference.advance(Stage::attention_input, original.blocks[0]);
+  now.advance(Stage::attention_input, damaged.blocks[0], [&](std::size_t w) {
+    for (StageTargets* each : {&targets, &without}) {
+      each->add(now.input(w), {.executor = pool});
+      each->compare(reference, now, w, {.executor = pool});
+    }
+    const Wide drift = (reference.input(w) - now.input(w)).cast<double>();
+    want += drift.transpose() * now.input(w).cast<double>() / 100;
+  });
+  CHECK_FALSE(without.drift());
+  REQUIRE(targets.drift());
+  CHECK((*targets.drift() - want).cwiseAbs().maxCoeff() < 1e-6 * want.cwiseAbs().maxCoeff());
+  const Matrix& before = original.blocks[0].parts[q_proj].weight();
+  CHECK((targets.target(q_proj, targets.hessian(), {}) == before) == (strength == 0));
+}
+
+TEST_CASE("Keys and values of 4 bits stay near those of 16, and so does what attention makes of them", "[examples][property]") {
+  support::ThreadPool pool(2);
+  Config config = tiny_config();
+  config.head_dim = 32;
+  Config rounded = config;
+  rounded.kv_bits = 4;
+  const Model model = build_model(config, RandomSource{});
+  const Stages exact(config, 40, pool), four(rounded, 40, pool);
+  KvCache cache(config, 40), cache4(config, 40);
+  Activations a{embed(model, tiny_tokens(40)), {}}, a4 = a;
+  for (const Stage stage : {Stage::attention_input, Stage::attend}) {
+    exact.run(stage, model.blocks[0], a, cache);
+    four.run(stage, model.blocks[0], a4, cache4);
+  }
+  const basin::HadamardTransform spread(32);
+  Matrix clipped_keys = cache.keys;
+  for (Index t = 0; t < 40; ++t)
+    for (Index at = 0; at < cache.keys.cols(); at += 32) spread.apply(&clipped_keys(t, at));
+  const auto check_rounded = [](const Matrix& got, const Matrix& x) {
+    for (Index t = 0; t < x.rows(); ++t)
+      for (Index at = 0; at < x.cols(); at += 32) {
+        const auto head = x.row(t).segment(at, 32), decoded = got.row(t).segment(at, 32);
+        const float low = std::min(0.0f, head.minCoeff()), high = std::max(0.0f, head.maxCoeff());
+        // Half a step, a rounded zero point, and what clipping at 0.95 cuts off.
+        const float bound = 0.95f * (high - low) / 15 + 0.05f * std::max(high, -low);
+        CHECK((decoded - head).cwiseAbs().maxCoeff() <= 1.001f * bound);
+        CHECK((decoded.array() != head.array()).any());
+      }
+  };
+  check_rounded(cache4.keys, clipped_keys);
+  check_rounded(cache4.values, cache.values);
+  const float distance = (a4.input - a.input).norm() / a.input.norm();
+  CAPTURE(distance);
+  CHECK(distance > 0);
+  CHECK(distance < 0.2f);  // queries that stayed as they were would not meet turned keys
+
+  Config narrow = tiny_config();  // heads of 6
+  narrow.kv_bits = 4;
+  const Model small = build_model(narrow, RandomSource{});
+  const Stages stages(narrow, 5, pool);
+  std::vector<KvCache> caches = caches_for(small, 5);
+  CHECK_THROWS_WITH(forward(small, stages, tiny_tokens(5), caches), basin::test::contains_text("heads of 6"));
 }
 
 TEST_CASE("A quantized linear layer decodes by its formula", "[examples][reference]") {

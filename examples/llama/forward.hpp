@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -53,6 +54,12 @@ class Stages {
     if (positions > config.context)
       support::fail("a sequence of ", positions, " tokens is longer than the model's context of ",
                     config.context, "; ask for fewer");
+    if (config.kv_bits == 4) {
+      if (const auto error = check(kv4_format()); error != basin::kernels::FormatError::none)
+        support::fail("--kv-bits 4: heads of ", config.head_dim, " values do not divide into groups; ", describe(error));
+      kernels_ = &best_kernels();
+      spread_.emplace(config.head_dim);
+    }
     for (Index i = 0; i < cos_.cols(); ++i) {
       const double frequency = std::pow(double(config.rope_base), -2.0 * double(i) / double(config.head_dim));
       for (Index t = 0; t < positions; ++t) {
@@ -157,32 +164,28 @@ class Stages {
   /// Keys and values become what 4 bits hold, head by head. A Hadamard transform of keys, and of queries alike,
   /// spreads outliers first and changes no score.
   void round_cache(Matrix& q, Matrix& k, Matrix& v) const {
-    const basin::HadamardTransform spread(config_.head_dim);
-    const basin::kernels::Kv4Format format{.size = config_.head_dim, .group = config_.head_dim};
-    if (check(format) != basin::kernels::FormatError::none)
-      support::fail("--kv-bits 4: heads of ", config_.head_dim, " values do not divide into groups; ",
-                    describe(check(format)));
     for_tokens(q.rows(), [&](Index begin, Index n) {
       for (Index t = begin; t < begin + n; ++t) {
-        for (Index at = 0; at < q.cols(); at += config_.head_dim) spread.apply(&q(t, at));
+        for (Index at = 0; at < q.cols(); at += config_.head_dim) spread_->apply(&q(t, at));
         for (Index at = 0; at < k.cols(); at += config_.head_dim) {
-          spread.apply(&k(t, at));
-          round_head(format, &k(t, at));
-          round_head(format, &v(t, at));
+          spread_->apply(&k(t, at));
+          round_head(&k(t, at));
+          round_head(&v(t, at));
         }
       }
     });
   }
-  static void round_head(const basin::kernels::Kv4Format& format, float* x) {
+  void round_head(float* x) const {
+    const basin::kernels::Kv4Format format = kv4_format();
     static thread_local std::vector<std::uint8_t> codes;
     codes.resize(static_cast<std::size_t>(format.size / 2));
     float scale = 0;
     std::uint8_t zero = 0;
     const basin::kernels::Kv4Cache one{format, codes.data(), &scale, &zero};
-    const basin::kernels::Kv4Kernels& kernels = best_kernels().kv4;
-    kernels.quantize(one, x, format.size, 0, 1);
-    kernels.dequantize(one, 0, 1, x, format.size);
+    kernels_->kv4.quantize(one, x, format.size, 0, 1);
+    kernels_->kv4.dequantize(one, 0, 1, x, format.size);
   }
+  [[nodiscard]] basin::kernels::Kv4Format kv4_format() const noexcept { return {.size = config_.head_dim, .group = config_.head_dim}; }
 
   /// Causal attention of q, the tokens after cache.length, over the cache and themselves.
   void attention(const Matrix& q, const KvCache& cache, Matrix& out) const {
@@ -211,6 +214,9 @@ class Stages {
   Config config_;
   basin::ExecutorRef executor_;
   Matrix cos_, sin_;  // [positions, head_dim / 2]
+  // For keys and values of 4 bits:
+  const basin::kernels::KernelSet* kernels_ = nullptr;
+  std::optional<basin::HadamardTransform> spread_;
 };
 
 /// The embeddings of the tokens, [n, hidden].

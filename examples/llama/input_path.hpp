@@ -30,6 +30,7 @@ class InputPath {
   InputPath() = default;
   InputPath(Index n_in, const RunFormat& format) : bits_(format.activation_bits) {
     if (format.rotation_seed) rotation_ = std::make_shared<const basin::HadamardTransform>(input_rotation(n_in, *format.rotation_seed));
+    if (bits_ < 16) kernels_ = &best_kernels();
   }
 
   [[nodiscard]] bool changes_inputs() const noexcept { return rotation_ != nullptr || bits_ < 16; }
@@ -42,12 +43,11 @@ class InputPath {
   /// To the values that the integers of QuantizeActivations stand for.
   void round_tokens(basin::Matrix<float>& x, const basin::ExecutorRef& executor) const {
     const basin::kernels::ActivationFormat format{.bits = bits_, .clip = bits_ == 4 ? 0.9f : 1.0f};
-    const basin::kernels::KernelSet& kernels = best_kernels();
     basin::for_each_range(executor, x.rows(), 16, [&](Index begin, Index end) {
       const Index tokens = end - begin;
       static thread_local support::AlignedBuffer buffer;
       std::byte* workspace = buffer.require(basin::kernels::activation_bytes(format, x.cols(), tokens));
-      kernels.activations.run(format, x.data() + begin * x.cols(), x.cols(), x.cols(), tokens, 0, tokens, workspace);
+      kernels_->activations.run(format, x.data() + begin * x.cols(), x.cols(), x.cols(), tokens, 0, tokens, workspace);
       const auto at = basin::kernels::quantized_activations(format, x.cols(), tokens, workspace);
       for (Index t = 0; t < tokens; ++t)
         for (Index i = 0; i < x.cols(); ++i) x(begin + t, i) = at.steps[t] * static_cast<float>(at.values[t * at.row_bytes + i]);
@@ -55,6 +55,7 @@ class InputPath {
   }
 
   std::shared_ptr<const basin::HadamardTransform> rotation_;
+  const basin::kernels::KernelSet* kernels_ = nullptr;  // where inputs are rounded
   int bits_ = 16;
 };
 

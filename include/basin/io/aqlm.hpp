@@ -7,6 +7,7 @@
 #include <basin/io/aqlm_config.hpp>
 #include <basin/io/byte_reader.hpp>
 #include <basin/io/safetensors.hpp>
+#include <basin/io/safetensors_source.hpp>
 #include <basin/io/shape_text.hpp>
 #include <basin/layout/additive_layer.hpp>
 
@@ -23,46 +24,7 @@
 #include <vector>
 
 namespace basin {
-/// Where tensors and metadata are found by name: SafetensorsFile, SafetensorsModel.
-template <class S>
-concept SafetensorsSource = requires(const S source, std::string_view name) {
-  { source.find(name) } -> std::same_as<const SafetensorsTensor*>;
-  { source.metadata(name) } -> std::same_as<std::optional<std::string>>;
-  { source.name() } -> std::convertible_to<std::string>;
-};
-static_assert(SafetensorsSource<SafetensorsFile> && SafetensorsSource<SafetensorsModel>);
-
 namespace detail {
-[[nodiscard]] inline Error aqlm_error(const SafetensorsTensor& tensor, ErrorCode code, std::string_view why) {
-  return {code, concat(tensor.file ? *tensor.file : std::string(), ": tensor \"", tensor.name, "\": ", why),
-          tensor.offset};
-}
-
-[[nodiscard]] inline Status check_shape(const SafetensorsTensor& tensor, const std::vector<std::int64_t>& wanted) {
-  if (tensor.shape == wanted) return Done{};
-  return aqlm_error(tensor, ErrorCode::shape_mismatch,
-                    concat("shape ", shape_text(tensor.shape), ", expected ", shape_text(wanted)));
-}
-
-// fp16 bits of a tensor of F16, or of BF16 rounded to fp16; nothing that is not finite.
-[[nodiscard]] inline Status read_halves(const SafetensorsTensor& tensor, std::vector<std::uint16_t>& out) {
-  if (tensor.type != SafetensorsType::f16 && tensor.type != SafetensorsType::bf16)
-    return aqlm_error(tensor, ErrorCode::unsupported,
-                      concat("dtype ", to_string(tensor.type), "; convert it to F16"));
-  out.resize(static_cast<std::size_t>(tensor.num_elements()));
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto bits = load_little_endian<std::uint16_t>(tensor.data.data() + 2 * i);
-    out[i] = tensor.type == SafetensorsType::f16 ? bits : float_to_half(bfloat16_to_float(bits));
-    if (!is_finite_half(out[i])) {
-      Error error = aqlm_error(tensor, ErrorCode::bad_value,
-                               concat("element ", i, " is infinite or NaN in fp16"));
-      error.offset += 2 * i;
-      return error;
-    }
-  }
-  return Done{};
-}
-
 // Codes from two's complement of `bits` bits (or unwrapped, as some writers leave them).
 template <class Int>
 [[nodiscard]] Status unwrap_codes(const SafetensorsTensor& tensor, int bits, std::vector<std::uint16_t>& out) {
@@ -71,8 +33,8 @@ template <class Int>
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::int64_t stored = load_little_endian<Int>(tensor.data.data() + sizeof(Int) * i);
     if (stored < -size / 2 || stored >= size) {
-      Error error = aqlm_error(tensor, ErrorCode::bad_value,
-                               concat("element ", i, " is ", stored, ", not a code of ", bits, " bits"));
+      Error error = tensor_error(tensor, ErrorCode::bad_value,
+                                 concat("element ", i, " is ", stored, ", not a code of ", bits, " bits"));
       error.offset += sizeof(Int) * i;
       return error;
     }
@@ -88,8 +50,8 @@ template <class Int>
     case SafetensorsType::i32: return unwrap_codes<std::int32_t>(tensor, bits, out);
     case SafetensorsType::i64: return unwrap_codes<std::int64_t>(tensor, bits, out);
     default:
-      return aqlm_error(tensor, ErrorCode::unsupported,
-                        concat("dtype ", to_string(tensor.type), "; codes are I8, I16, I32 or I64"));
+      return tensor_error(tensor, ErrorCode::unsupported,
+                          concat("dtype ", to_string(tensor.type), "; codes are I8, I16, I32 or I64"));
   }
 }
 
@@ -117,9 +79,9 @@ template <SafetensorsSource Source>
   }
   const SafetensorsTensor &codes = *parts[0], &codebooks = *parts[1], &scales = *parts[2];
   if (codes.shape.size() != 3 || codes.num_elements() == 0 || codes.shape[2] != scheme.num_codebooks)
-    return detail::aqlm_error(codes, ErrorCode::shape_mismatch,
-                              concat("shape ", detail::shape_text(codes.shape), ", expected [O, J, ",
-                                     scheme.num_codebooks, "] with O and J at least 1"));
+    return detail::tensor_error(codes, ErrorCode::shape_mismatch,
+                                concat("shape ", detail::shape_text(codes.shape), ", expected [O, J, ",
+                                       scheme.num_codebooks, "] with O and J at least 1"));
   const std::int64_t num_out_groups = codes.shape[0], num_in_groups = codes.shape[1];
   if (const Status same = detail::check_shape(codebooks, {scheme.num_codebooks, scheme.codebook_size(),
                                                           scheme.out_group_size, scheme.in_group_size});
@@ -137,9 +99,9 @@ template <SafetensorsSource Source>
     const char* const end = stated->data() + stated->size();
     const auto [stop, problem] = std::from_chars(stated->data(), end, n_in);
     if (problem != std::errc{} || stop != end || n_in <= layer.n_in - scheme.in_group_size || n_in > layer.n_in)
-      return detail::aqlm_error(codes, ErrorCode::bad_value,
-                                concat("metadata says n_in = \"", *stated, "\", which ", num_in_groups,
-                                       " groups of ", scheme.in_group_size, " do not hold"));
+      return detail::tensor_error(codes, ErrorCode::bad_value,
+                                  concat("metadata says n_in = \"", *stated, "\", which ", num_in_groups,
+                                         " groups of ", scheme.in_group_size, " do not hold"));
     layer.n_in = n_in;
   }
   if (const Status read = detail::read_codes(codes, scheme.bits_per_code, layer.codes); !read) return read.error();

@@ -3,9 +3,9 @@
 #include <basin/core/error.hpp>
 #include <basin/core/expected.hpp>
 #include <basin/core/half.hpp>
-#include <basin/io/aqlm.hpp>
 #include <basin/io/byte_reader.hpp>
 #include <basin/io/safetensors.hpp>
+#include <basin/io/safetensors_source.hpp>
 #include <basin/io/shape_text.hpp>
 #include <basin/layout/bit_pack.hpp>
 #include <basin/layout/level_layer.hpp>
@@ -41,26 +41,26 @@ template <SafetensorsSource Source>
     const SafetensorsTensor* const found = tensor(part);
     if (found == nullptr) return Error{ErrorCode::not_found, concat(source.name(), ": no tensor \"", prefix, part, "\"")};
     if (found->type != type)
-      return detail::aqlm_error(*found, ErrorCode::unsupported, concat("dtype ", to_string(found->type), ", expected ", to_string(type)));
+      return detail::tensor_error(*found, ErrorCode::unsupported, concat("dtype ", to_string(found->type), ", expected ", to_string(type)));
     return found;
   };
   const auto levels = checked(".levels", SafetensorsType::f32), codes = checked(".level_codes", SafetensorsType::u8);
   if (!levels) return levels.error();
   if (!codes) return codes.error();
   if ((*levels)->shape.size() != 1 || (*levels)->shape[0] < 2 || (*levels)->shape[0] > 256)
-    return detail::aqlm_error(**levels, ErrorCode::shape_mismatch,
-                              concat("shape ", detail::shape_text((*levels)->shape), ", expected 2 to 256 levels"));
+    return detail::tensor_error(**levels, ErrorCode::shape_mismatch,
+                                concat("shape ", detail::shape_text((*levels)->shape), ", expected 2 to 256 levels"));
   LevelLayer layer;
   layer.n_in = n_in;
   for (std::int64_t i = 0; i < (*levels)->shape[0]; ++i) {
     layer.levels.push_back(load_little_endian<float>((*levels)->data.data() + 4 * i));
     if (!std::isfinite(layer.levels.back()) || (i > 0 && !(layer.levels[static_cast<std::size_t>(i - 1)] < layer.levels.back())))
-      return detail::aqlm_error(**levels, ErrorCode::bad_value, concat("level ", i, " is not above the one before it"));
+      return detail::tensor_error(**levels, ErrorCode::bad_value, concat("level ", i, " is not above the one before it"));
   }
   const int bits = layer.code_bits();
   if (n_in < 1 || (*codes)->shape.size() != 2 || (*codes)->shape[0] < 1)
-    return detail::aqlm_error(**codes, ErrorCode::shape_mismatch, concat("shape ", detail::shape_text((*codes)->shape),
-                                                                         ", expected packed rows of ", n_in, " codes"));
+    return detail::tensor_error(**codes, ErrorCode::shape_mismatch, concat("shape ", detail::shape_text((*codes)->shape),
+                                                                           ", expected packed rows of ", n_in, " codes"));
   layer.n_out = (*codes)->shape[0];
   const std::size_t row_bytes = packed_row_bytes(static_cast<std::size_t>(n_in), bits);
   if (const Status same = detail::check_shape(**codes, {layer.n_out, static_cast<std::int64_t>(row_bytes)}); !same) return same.error();
@@ -76,8 +76,8 @@ template <SafetensorsSource Source>
     unpack_bits({packed, row_bytes}, bits, row);
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (row[i] >= layer.levels.size())
-        return detail::aqlm_error(**codes, ErrorCode::bad_value,
-                                  concat("code ", row[i], " at row ", o, ", input ", i, " is not below ", layer.levels.size()));
+        return detail::tensor_error(**codes, ErrorCode::bad_value,
+                                    concat("code ", row[i], " at row ", o, ", input ", i, " is not below ", layer.levels.size()));
       layer.codes.push_back(static_cast<std::uint8_t>(row[i]));
     }
   }
@@ -88,8 +88,8 @@ template <SafetensorsSource Source>
   for (std::int64_t o = 0; o < layer.n_out; ++o) {
     const auto zero_point = std::to_integer<std::uint8_t>((*zero_points)->data[static_cast<std::size_t>(o)]);
     if (zero_point >= layer.levels.size())
-      return detail::aqlm_error(**zero_points, ErrorCode::bad_value,
-                                concat("zero point ", static_cast<int>(zero_point), " of row ", o, " is not below ", layer.levels.size()));
+      return detail::tensor_error(**zero_points, ErrorCode::bad_value,
+                                  concat("zero point ", static_cast<int>(zero_point), " of row ", o, " is not below ", layer.levels.size()));
     layer.zero_points.push_back(zero_point);
   }
   return layer;

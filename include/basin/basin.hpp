@@ -32,8 +32,11 @@
 #include <basin/metric/euclidean_blocks.hpp>
 #include <basin/metric/gram.hpp>
 #include <basin/metric/hessian_mahalanobis.hpp>
+#include <basin/metric/kl_divergence.hpp>
+#include <basin/metric/output_error.hpp>
 #include <basin/metric/tempered_blocks.hpp>
 #include <basin/pipeline/best_of.hpp>
+#include <basin/pipeline/mixed_precision.hpp>
 #include <basin/pipeline/quantizer.hpp>
 #include <basin/pipeline/recipes.hpp>
 #include <basin/pipeline/searched.hpp>

@@ -48,3 +48,25 @@ TEST_CASE("The recipes for scalar levels quantize rotated inputs, ours best", "[
   const double relative = objective.relative_error(objective.loss(decoded));
   CHECK(std::abs(relative - ours.report.relative_error) < 1e-4 * relative);
 }
+
+TEST_CASE("Qift's systems quantize to two bits, mixed ones to four where they are told to", "[pipeline][property]") {
+  Rng rng(3);
+  const auto layer = basin::test::synthetic_layer(16, 48, rng);
+  const basin::Matrix<float> weight = layer.weight.template cast<float>();
+  const basin::QuantizerOptions options{.seed = 3};
+  const auto plain = basin::recipes::qift_w2a16(48, options), small = basin::recipes::qift_w2a4(48, options);
+  CHECK(plain.activation_bits == 16);
+  CHECK(plain.kv_bits == 16);
+  CHECK(small.activation_bits == 4);
+  CHECK(small.kv_bits == 4);
+  const auto two = small.quantize(weight, layer.hessian);
+  CHECK(two.report.scheme == "mnz");
+  CHECK(two.weight.codes == plain.quantize(weight, layer.hessian).weight.codes);
+
+  const auto mixed = basin::recipes::qift_mixed(48, options);
+  CHECK(mixed.system.activation_bits == 4);
+  CHECK(mixed.quantize(weight, layer.hessian, false).weight.codes == two.weight.codes);
+  const auto four = mixed.quantize(weight, layer.hessian, true);
+  CHECK(four.weight.levels.size() == 16);
+  CHECK(four.report.relative_error < 0.2 * two.report.relative_error);
+}

@@ -120,7 +120,9 @@ class Quantizer {
     Update update = update_;
     std::uint64_t pass = 0;
     const auto measure = [&] {
-      loss = layer.loss(weight.decode(context), context);
+      const Matrix<T> decoded = weight.decode(context);
+      loss = layer.loss(decoded, context);
+      report.squared_weight_error = squared_norm((layer.weight() - decoded).leftCols(layer.n_in()));
       if (!std::isfinite(loss)) raise<ValueError>("Quantizer: the loss became ", loss, " in epoch ", report.epochs);
       report.loss_trace.push_back(layer.relative_error(loss));
     };
@@ -141,6 +143,7 @@ class Quantizer {
     });
     measure();
     report.relative_error = layer.relative_error(loss);
+    report.squared_weight_norm = squared_norm(layer.weight());
     if constexpr (requires { to_string(codomain); }) report.scheme = to_string(codomain);
     report.n_out = layer.n_out();
     report.n_in = layer.n_in();
@@ -155,6 +158,12 @@ class Quantizer {
   using Clock = std::chrono::steady_clock;
   [[nodiscard]] static double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  template <class Rows>
+  [[nodiscard]] static double squared_norm(const Rows& rows) {
+    double sum = 0;
+    for (Index o = 0; o < rows.rows(); ++o) sum += rows.row(o).template cast<double>().squaredNorm();
+    return sum;
   }
   template <class Work>
   void step(std::string_view stage, const QuantizationReport& report, double& seconds, const RunContext& context,

@@ -6,6 +6,8 @@
 #include <basin/init/fixed_levels.hpp>
 #include <basin/init/greedy.hpp>
 #include <basin/init/oa_em.hpp>
+#include <basin/levels/mirror_no_zero.hpp>
+#include <basin/levels/symmetric_integer.hpp>
 #include <basin/metric/conditional_blocks.hpp>
 #include <basin/metric/diagonal_blocks.hpp>
 #include <basin/metric/euclidean_blocks.hpp>
@@ -57,5 +59,33 @@ using PaperQift = Quantizer<EuclideanBlocks, FixedLevels, ErrorFeedback, LevelSc
   return {EuclideanBlocks{}, FixedLevels{}, ErrorFeedback{}, LevelScales{}, {.max_epochs = 0, .seed = seed},
           HadamardTransform(n_in, {.sign_seed = seed})};
 }
+
+/// What an engine keeps of one of Qift's models: weights by `quantizer` as mirror no-zero levels, inputs of its layers in
+/// activation_bits, keys and values in kv_bits; 16: as they are.
+struct QiftSystem {
+  Qift quantizer;
+  int activation_bits = 16;
+  int kv_bits = 16;
+
+  /// As Quantizer::quantize.
+  [[nodiscard]] auto quantize(ConstMatrixRef<float> weight, ConstMatrixRef<double> hessian, const RunContext& context = {}) const {
+    return quantizer.quantize(weight, hessian, MirrorNoZero{}, context);
+  }
+};
+/// Two-bit weights, activations as they are.
+[[nodiscard]] inline QiftSystem qift_w2a16(Index n_in, const QuantizerOptions& options = {}) { return {qift(n_in, options), 16, 16}; }
+/// Two-bit weights, and activations, keys and values in four.
+[[nodiscard]] inline QiftSystem qift_w2a4(Index n_in, const QuantizerOptions& options = {}) { return {qift(n_in, options), 4, 4}; }
+
+/// Two-bit weights in most blocks, four-bit integers in those that most_sensitive or within_budget chose.
+struct QiftMixed {
+  QiftSystem system;
+
+  /// The same type of weight either way.
+  [[nodiscard]] auto quantize(ConstMatrixRef<float> weight, ConstMatrixRef<double> hessian, bool is_high, const RunContext& context = {}) const {
+    return is_high ? system.quantizer.quantize(weight, hessian, SymmetricInteger<4>{}, context) : system.quantize(weight, hessian, context);
+  }
+};
+[[nodiscard]] inline QiftMixed qift_mixed(Index n_in, const QuantizerOptions& options = {}) { return {qift_w2a4(n_in, options)}; }
 
 }  // namespace basin::recipes

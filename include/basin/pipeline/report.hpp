@@ -20,6 +20,8 @@ struct QuantizationReport {
   std::vector<double> loss_trace;  ///< relative error after init, then after every pass of the search
   double relative_error_before_storing = 0;
   double relative_error = 0;  ///< of the values as stored
+  double squared_weight_error = 0;  ///< |W - What|^2 of the values as stored, whatever H is
+  double squared_weight_norm = 0;   ///< |W|^2
   Index epochs = 0;
 
   struct Seconds {

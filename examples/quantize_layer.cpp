@@ -59,7 +59,7 @@ void write_gguf(const Outputs& to, const basin::LevelLayer& layer) {
 
 void quantize_levels(const support::QuantizeOptions& options, basin::ConstMatrixRef<float> weight, basin::ConstMatrixRef<double> hessian,
                      const Outputs& to, const basin::RunContext& context, basin::QuantizationReport& report) {
-  const auto seed = options.level_options().rotation_seed(options.seed());
+  const auto seed = options.rotation_seed();
   auto quantized = options.level_quantizer()({weight, hessian, nullptr, {}}, context);
   report = std::move(quantized.report);
   const basin::LevelLayer stored = basin::store(quantized.weight);

@@ -166,8 +166,9 @@ class AqlmModel {
   Config config_;
 };
 
+using StoredLayer = std::variant<basin::AdditiveLayer, basin::LevelLayer>;
 /// Quantized layers by part_name, "model.layers.0.mlp.up_proj".
-using QuantizedLayers = std::map<std::string, std::variant<basin::AdditiveLayer, basin::LevelLayer>>;
+using QuantizedLayers = std::map<std::string, StoredLayer>;
 
 /// How the quantized layers of a directory are kept: additive codes of one scheme, or scalar levels.
 using ModelFormat = std::variant<basin::Scheme, RunFormat>;

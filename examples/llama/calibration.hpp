@@ -11,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace llama {
@@ -86,6 +87,9 @@ class StageTargets {
   /// @param drifts    also collect what asymmetric calibration needs of the drift of the inputs.
   StageTargets(Stage stage, const Block& original, basin::Compensation compensation, bool drifts = false)
       : stage_(stage), original_(original), compensation_(compensation), drifts_(drifts) {}
+  /// For a Hessian that is known already, and weights as they are.
+  StageTargets(Stage stage, const Block& original, basin::Matrix<double> hessian)
+      : stage_(stage), original_(original), compensation_{.strength = 0}, drifts_(false), known_(std::move(hessian)) {}
 
   /// The layers' inputs now.
   void add(MatrixView input, const basin::RunContext& context) {
@@ -109,7 +113,7 @@ class StageTargets {
     cross_->add(drift, now.input(w), context);
   }
 
-  [[nodiscard]] basin::Matrix<double> hessian() const { return gram_.value().hessian(); }
+  [[nodiscard]] basin::Matrix<double> hessian() const { return known_ ? *known_ : gram_.value().hessian(); }
   /// (X_original - X)^T X / n, if it was asked for and there was something to compare with.
   [[nodiscard]] std::optional<basin::Matrix<double>> drift() const {
     return drift_ ? std::optional(drift_->mean()) : std::nullopt;
@@ -130,6 +134,7 @@ class StageTargets {
   basin::Compensation compensation_;
   std::optional<basin::GramAccumulator> gram_;
   bool drifts_;
+  std::optional<basin::Matrix<double>> known_;
   std::optional<basin::CrossGramAccumulator> cross_, drift_;
 };
 

@@ -14,6 +14,29 @@
 #include <vector>
 
 namespace llama {
+/// "model.layers.3.self_attn.k_proj" -> "blk.3.attn_k.weight".
+inline std::string gguf_name(const std::string& name) {
+  if (name == "model.embed_tokens") return "token_embd.weight";
+  if (name == "model.norm") return "output_norm.weight";
+  if (name == "lm_head") return "output.weight";
+  constexpr std::string_view prefix = "model.layers.";
+  const std::size_t dot = name.find('.', prefix.size());
+  const std::string_view inner = std::string_view(name).substr(dot + 1);
+  std::string_view part = inner == "input_layernorm" ? "attn_norm" : "ffn_norm";
+  for (const PartInfo& info : part_infos)
+    if (info.name == inner) part = info.gguf_name;
+  return basin::concat("blk.", name.substr(prefix.size(), dot - prefix.size()), ".", part, ".weight");
+}
+
+/// GGUF interleaves the two halves of every query and key head (for rotating neighbors); the original order has one half
+/// after the other.
+[[nodiscard]] inline bool is_interleaved(const std::string& name) { return name.ends_with("q_proj") || name.ends_with("k_proj"); }
+/// The row of a GGUF tensor that holds a row of the original order.
+[[nodiscard]] inline Index interleaved_row(Index row, Index head_dim) {
+  const Index half = head_dim / 2, inner = row % head_dim;
+  return row - inner + inner % half * 2 + inner / half;
+}
+
 /// Tensors and metadata of a GGUF model under their Hugging Face names.
 class GgufModel {
  public:
@@ -55,8 +78,7 @@ class GgufModel {
   [[nodiscard]] Linear linear(const std::string& name, Shape shape) const {
     Matrix weight;
     read(checked(name, {shape.rows, shape.cols}), weight, shape.rows, shape.cols);
-    const bool rotated = name.ends_with("q_proj") || name.ends_with("k_proj");
-    return Linear(rotated ? unpermuted(weight) : std::move(weight));
+    return Linear(is_interleaved(name) ? in_original_order(weight) : std::move(weight));
   }
 
   [[nodiscard]] Tokenizer tokenizer() const {
@@ -86,20 +108,6 @@ class GgufModel {
   }
 
  private:
-  /// "model.layers.3.self_attn.k_proj" -> "blk.3.attn_k.weight".
-  static std::string gguf_name(const std::string& name) {
-    if (name == "model.embed_tokens") return "token_embd.weight";
-    if (name == "model.norm") return "output_norm.weight";
-    if (name == "lm_head") return "output.weight";
-    constexpr std::string_view prefix = "model.layers.";
-    const std::size_t dot = name.find('.', prefix.size());
-    const std::string_view inner = std::string_view(name).substr(dot + 1);
-    std::string_view part = inner == "input_layernorm" ? "attn_norm" : "ffn_norm";
-    for (const PartInfo& info : part_infos)
-      if (info.name == inner) part = info.gguf_name;
-    return basin::concat("blk.", name.substr(prefix.size(), dot - prefix.size()), ".", part, ".weight");
-  }
-
   [[nodiscard]] const basin::GgufTensor& tensor(const std::string& name) const {
     const auto* found = file_.find(gguf_name(name));
     if (found == nullptr)
@@ -121,15 +129,9 @@ class GgufModel {
     support::check(file_.dequantize(from, std::span(out.data(), static_cast<std::size_t>(out.size()))));
     if (!out.allFinite()) support::fail(path_, ": tensor \"", from.name, "\" holds NaN or infinity");
   }
-  /// GGUF interleaves the two halves of every query and key head (for rotating neighbors); the
-  /// original order has one half after the other.
-  [[nodiscard]] Matrix unpermuted(const Matrix& weight) const {
-    const Index half = config_.head_dim / 2;
+  [[nodiscard]] Matrix in_original_order(const Matrix& weight) const {
     Matrix result(weight.rows(), weight.cols());
-    for (Index row = 0; row < weight.rows(); ++row) {
-      const Index head = row / (2 * half), inner = row % (2 * half);
-      result.row(head * 2 * half + inner % 2 * half + inner / 2) = weight.row(row);
-    }
+    for (Index row = 0; row < weight.rows(); ++row) result.row(row) = weight.row(interleaved_row(row, config_.head_dim));
     return result;
   }
 

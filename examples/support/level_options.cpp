@@ -98,7 +98,7 @@ LevelLayerQuantizer LevelOptions::quantizer(const Settings& settings) const {
   if (compensation_ == "gptq") search.choice = basin::ErrorFeedback{};
   const bool updates = compensation_ == "beam";
   basin::QuantizerOptions options{.max_epochs = updates ? settings.max_epochs : 0, .tolerance = settings.tolerance, .seed = settings.seed};
-  return [search, options, updates, name = levels_, asymmetric = is_asymmetric(), seed = rotation_seed(settings.seed)](
+  return [search, options, updates, name = levels_, asymmetric = is_asymmetric(), seed = settings.rotation_seed](
              const LevelTask& task, const basin::RunContext& context) {
     AnyRotation rotation;
     if (seed) rotation.rotation.emplace(task.weight.cols(), basin::HadamardOptions{.sign_seed = *seed});

@@ -11,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace support {
 struct QuantizedLevels {
@@ -51,11 +52,19 @@ class LevelOptions {
     return rotate_ == "on" ? std::optional(seed) : std::nullopt;
   }
 
+  /// The same options, of another way to make up for errors.
+  [[nodiscard]] LevelOptions with_compensation(std::string compensation) const {
+    LevelOptions changed = *this;
+    changed.compensation_ = std::move(compensation);
+    return changed;
+  }
+
   struct Settings {
     std::optional<int> beam;
     basin::Index max_epochs = 100;
     double tolerance = 0.01;
     std::uint64_t seed = 0;
+    std::optional<std::uint64_t> rotation_seed;
   };
   /// Compiled once for all programs, in level_options.cpp.
   [[nodiscard]] LevelLayerQuantizer quantizer(const Settings& settings) const;

@@ -61,8 +61,13 @@ class QuantizeOptions {
   [[nodiscard]] bool is_qift() const noexcept { return method_ == "qift"; }
   [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
   [[nodiscard]] const LevelOptions& level_options() const noexcept { return level_options_; }
-  [[nodiscard]] LevelLayerQuantizer level_quantizer() const {
-    return level_options_.quantizer({.beam = beam_, .max_epochs = max_epochs_, .tolerance = tolerance_, .seed = seed_});
+  /// The seed of the rotation of inputs, where scalar levels are rotated.
+  [[nodiscard]] std::optional<std::uint64_t> rotation_seed() const { return level_options_.rotation_seed(seed_); }
+  [[nodiscard]] LevelLayerQuantizer level_quantizer() const { return level_quantizer(level_options_, rotation_seed()); }
+  /// The same with other choices of levels, compensation and rotation.
+  [[nodiscard]] LevelLayerQuantizer level_quantizer(const LevelOptions& levels, std::optional<std::uint64_t> rotation) const {
+    return levels.quantizer(
+        {.beam = beam_, .max_epochs = max_epochs_, .tolerance = tolerance_, .seed = seed_, .rotation_seed = rotation});
   }
   [[nodiscard]] basin::Scheme scheme() const { return take(basin::parse_scheme(scheme_)); }
   /// Compiled once for all programs, in quantize_options.cpp.

@@ -30,6 +30,8 @@ inline nlohmann::json to_json(const basin::QuantizationReport& report) {
           {"relative_error_after_init", report.relative_error_after_init},
           {"relative_error_before_storing", report.relative_error_before_storing},
           {"relative_error", report.relative_error},
+          {"squared_weight_error", report.squared_weight_error},
+          {"squared_weight_norm", report.squared_weight_norm},
           {"epochs", report.epochs},
           {"loss_trace", report.loss_trace},
           {"seconds",

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "model.hpp"
+
+#include <basin/core/run_context.hpp>
+#include <basin/transform/fuse_rotation.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llama {
+/// Rotates the residual stream of a model; nothing is left for an engine to run. Norms become 1, and the head a tensor of
+/// its own.
+///
+/// Returns what was done, for a log.
+inline std::string fuse_residual_rotation(Model& model, std::uint64_t seed, const basin::RunContext& context) {
+  // The engine's layers are values: copies are rotated and become layers again.
+  Matrix embedding = model.embedding.weight(), head = model.head().weight();
+  std::vector<std::vector<Matrix>> parts;
+  basin::LlamaTensors<float> tensors{embedding, {}, model.final_norm, head};
+  for (const Block& block : model.blocks) {
+    std::vector<Matrix>& p = parts.emplace_back();
+    for (const Linear& linear : block.parts) p.push_back(linear.weight());
+  }
+  for (std::size_t b = 0; b < parts.size(); ++b) {
+    std::vector<Matrix>& p = parts[b];
+    Block& block = model.blocks[b];
+    tensors.blocks.push_back({block.attention_norm, p[q_proj], p[k_proj], p[v_proj], p[o_proj], block.ffn_norm, p[gate_proj],
+                              p[up_proj], p[down_proj]});
+  }
+  const basin::FusedRotation fused = basin::fuse_rotation(
+      tensors,
+      {.head_dim = model.config.head_dim, .seed = seed, .rotate_heads = false, .rotate_ffn = false, .rotate_queries_and_keys = false},
+      context);
+  model.embedding = Linear(std::move(embedding));
+  model.output = Linear(std::move(head));
+  for (std::size_t b = 0; b < parts.size(); ++b)
+    for (std::size_t p = 0; p < num_parts; ++p) model.blocks[b].parts[p] = Linear(std::move(parts[b][p]));
+  return fused.description();
+}
+
+}  // namespace llama

@@ -1,0 +1,126 @@
+#pragma once
+
+#include "calibration.hpp"
+#include "forward.hpp"
+#include "original_hessians.hpp"
+#include "part_quantizer.hpp"
+
+#include <basin/core/run_context.hpp>
+#include <basin/metric/kl_divergence.hpp>
+#include <basin/metric/output_error.hpp>
+#include <basin/pipeline/mixed_precision.hpp>
+#include <basin/pipeline/report.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace llama {
+/// What tells that a block needs more bits than others.
+enum class SensitivityRule {
+  kl,      ///< KL divergence of the model's predictions when the block alone has few bits
+  loss,    ///< what its layers lose more at few bits than at many
+  output   ///< error of its outputs at few bits
+};
+
+/// Quantizes a block on the original model's Hessians, every layer by itself.
+struct QuantizedBlock {
+  Block block;
+  std::vector<basin::QuantizationReport> reports;
+
+  QuantizedBlock(const Block& original, const BlockHessians& hessians, const PartQuantizer& quantizer, const std::string& levels,
+                 const basin::RunContext& context)
+      : block(original) {
+    for (const Stage stage : all_stages)
+      for (const Part part : parts_behind(stage)) {
+        QuantizedPart quantized =
+            quantizer({original.parts[part].weight(), hessians[static_cast<std::size_t>(stage)], nullptr, levels}, context);
+        block.parts[part] = std::move(quantized.linear);
+        reports.push_back(std::move(quantized.report));
+      }
+  }
+  [[nodiscard]] double weights() const {
+    double sum = 0;
+    for (const auto& report : reports) sum += static_cast<double>(report.n_out) * static_cast<double>(report.n_in);
+    return sum;
+  }
+  [[nodiscard]] double bits_per_weight() const {
+    double sum = 0;
+    for (const auto& report : reports)
+      sum += static_cast<double>(report.n_out) * static_cast<double>(report.n_in) * report.bits_per_weight.total();
+    return sum / weights();
+  }
+};
+
+/// How much a model loses when one block alone takes few bits, for every block.
+///
+/// Cost      kl: half a forward pass of the calibration windows for every block, and two of the head.
+class Sensitivities {
+ public:
+  /// @param start  windows at the first block; a few are enough.
+  Sensitivities(const Model& model, const Stages& stages, Calibration start, SensitivityRule rule)
+      : model_(model), stages_(stages), at_(std::move(start)), end_(at_), rule_(rule) {
+    if (rule_ == SensitivityRule::kl)
+      for (const Block& block : model_.blocks) advance(end_, block);
+  }
+
+  /// Passes the next block over.
+  void skip() { advance(at_, model_.blocks.at(next_++)); }
+  /// Of the next block, the first one at first.
+  [[nodiscard]] basin::PrecisionCandidate next(const BlockHessians& hessians, const PartQuantizer& quantizer, const std::string& low_levels,
+                                               const std::string& high_levels, const basin::RunContext& context) {
+    const std::size_t b = next_++;
+    const Block& original = model_.blocks.at(b);
+    const QuantizedBlock low(original, hessians, quantizer, low_levels, context);
+    const QuantizedBlock high(original, hessians, quantizer, high_levels, context);
+    Calibration changed = at_;
+    advance(at_, original);
+    double sensitivity = 0;
+    switch (rule_) {
+      case SensitivityRule::loss: sensitivity = std::max(0.0, basin::loss_difference(low.reports, high.reports)); break;
+      case SensitivityRule::output:
+        advance(changed, low.block);
+        sensitivity = output_error(changed);
+        break;
+      case SensitivityRule::kl:
+        advance(changed, low.block);
+        for (std::size_t later = b + 1; later < model_.blocks.size(); ++later) advance(changed, model_.blocks[later]);
+        sensitivity = divergence(changed, context);
+    }
+    return {block_prefix(static_cast<Index>(b)), low.weights(), low.bits_per_weight(), high.bits_per_weight(), sensitivity};
+  }
+
+ private:
+  static void advance(Calibration& windows, const Block& block) {
+    for (const Stage stage : all_stages) windows.advance(stage, block);
+  }
+  [[nodiscard]] double output_error(const Calibration& changed) const {
+    basin::OutputError error;
+    for (std::size_t w = 0; w < at_.num_windows(); ++w) error.add(at_.hidden(w), changed.hidden(w));
+    return error.value();
+  }
+  [[nodiscard]] double divergence(const Calibration& changed, const basin::RunContext& context) const {
+    constexpr Index chunk = 128;  // tokens whose logits are in memory at a time
+    basin::KlDivergence divergence;
+    for (std::size_t w = 0; w < end_.num_windows(); ++w)
+      for (Index begin = 0; begin < end_.hidden(w).rows(); begin += chunk) {
+        const Index n = std::min(chunk, end_.hidden(w).rows() - begin);
+        divergence.add(logits(model_, stages_, end_.hidden(w).middleRows(begin, n)),
+                       logits(model_, stages_, changed.hidden(w).middleRows(begin, n)), context);
+      }
+    return divergence.mean();
+  }
+
+  const Model& model_;
+  const Stages& stages_;
+  Calibration at_;   ///< the original model's windows in front of the next block
+  Calibration end_;  ///< and behind the last one
+  SensitivityRule rule_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace llama

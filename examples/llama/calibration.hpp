@@ -88,8 +88,11 @@ class StageTargets {
   StageTargets(Stage stage, const Block& original, basin::Compensation compensation, bool drifts = false)
       : stage_(stage), original_(original), compensation_(compensation), drifts_(drifts) {}
   /// For a Hessian that is known already, and weights as they are.
-  StageTargets(Stage stage, const Block& original, basin::Matrix<double> hessian)
-      : stage_(stage), original_(original), compensation_{.strength = 0}, drifts_(false), known_(std::move(hessian)) {}
+  [[nodiscard]] static StageTargets of_hessian(Stage stage, const Block& original, basin::Matrix<double> hessian) {
+    StageTargets targets(stage, original, basin::Compensation{.strength = 0});
+    targets.known_ = std::move(hessian);
+    return targets;
+  }
 
   /// The layers' inputs now.
   void add(MatrixView input, const basin::RunContext& context) {

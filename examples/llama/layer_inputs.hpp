@@ -61,7 +61,7 @@ class OriginalInputs {
   std::optional<StageTargets> operator()(Index b, Stage stage, const Block&, const Block& original) {
     if (stage == Stage::attention_input) block_ = hessians_.next(original, context_);
     if (b < first_ || parts_behind(stage).empty()) return std::nullopt;
-    return StageTargets(stage, original, std::move(block_[static_cast<std::size_t>(stage)]));
+    return StageTargets::of_hessian(stage, original, std::move(block_[static_cast<std::size_t>(stage)]));
   }
 
  private:

@@ -3,7 +3,7 @@
 #include "calibration.hpp"
 #include "forward.hpp"
 #include "original_hessians.hpp"
-#include "part_quantizer.hpp"
+#include "quantized_part.hpp"
 
 #include <basin/core/run_context.hpp>
 #include <basin/metric/kl_divergence.hpp>

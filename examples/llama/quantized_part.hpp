@@ -1,0 +1,30 @@
+#pragma once
+
+#include "aqlm_model.hpp"
+#include "linear.hpp"
+
+#include <basin/core/run_context.hpp>
+#include <basin/core/types.hpp>
+#include <basin/pipeline/report.hpp>
+
+#include <functional>
+#include <string>
+
+namespace llama {
+/// A layer as the engine runs it and as it is stored.
+struct QuantizedPart {
+  Linear linear;
+  StoredLayer stored;
+  basin::QuantizationReport report;
+};
+
+/// What one layer is quantized for.
+struct PartTask {
+  const Matrix& target;  ///< [n_out, n_in]
+  const basin::Matrix<double>& hessian;
+  const basin::Matrix<double>* drift = nullptr;  ///< as support::LevelTask
+  std::string levels;                            ///< of scalar levels; empty: those of the command line
+};
+using PartQuantizer = std::function<QuantizedPart(const PartTask& task, const basin::RunContext& context)>;
+
+}  // namespace llama

@@ -129,7 +129,10 @@ void add_all() {
       add("level_beam", bench::text("/beam", beam_size), [beam_size](benchmark::State& state, const bench::Shape& s) {
         search(state, s, basin::LevelBeam{.beam_size = beam_size, .sweeps = 0});
       });
-    add("subset_beam", "/beam8", [](benchmark::State& state, const bench::Shape& s) { search(state, s, basin::SubsetBeam{}); });
+    for (const int beam_size : {1, 4, 8})
+      add("subset_beam", bench::text("/beam", beam_size), [beam_size](benchmark::State& state, const bench::Shape& s) {
+        search(state, s, basin::SubsetBeam{.beam_size = beam_size, .passes = 1});
+      });
   }
 }
 }  // namespace

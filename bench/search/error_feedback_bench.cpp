@@ -1,5 +1,5 @@
 // Error feedback over a layer, two bits per weight, beside the fp32 product of as many multiply-adds.
-//   error_feedback/mnz/fp32/native/<n_out>x<n_in>    feedback_factor/...    level_beam/.../beam<size>    subset_beam/.../beam<size>    refinement/...
+//   error_feedback/mnz/fp32/native/<n_out>x<n_in>    feedback_factor/...    gptq/... (both)    level_beam/.../beam<size>    subset_beam/.../beam<size>    refinement/...
 #include <basin/levels/mirror_no_zero.hpp>
 #include <basin/metric/layer_objective.hpp>
 #include <basin/search/coordinate_refinement.hpp>
@@ -75,6 +75,22 @@ void factorize(benchmark::State& state, const bench::Shape& shape) {
   state.counters["of_sgemm"] = times.median() / product_of_updates(shape);
 }
 
+/// The whole of GPTQ, beside the fp32 product of all the multiply-adds it needs: n_out n_in^2 / 2 + n_in^3 / 6.
+void gptq(benchmark::State& state, const bench::Shape& shape) {
+  const Problem& layer = problem(shape);
+  Weight found = layer.nearest;
+  bench::CallTimes times;
+  for (auto _ : state)
+    times.measure([&] {
+      const basin::FeedbackFactor<float> factor(layer.hessian);
+      basin::error_feedback<float>(layer.weight, factor, basin::LevelQuantizer<float>(found));
+    });
+  if (!(layer.loss(found) < layer.loss(layer.nearest))) return bench::skip(state, "the loss is not below that of rounding");
+  state.counters["weights_per_us"] = shape.num_weights() / times.median() * 1e3;
+  const double of_updates = static_cast<double>(shape.n_in) / (3 * static_cast<double>(shape.n_out));
+  state.counters["of_sgemm"] = times.median() / ((1 + of_updates) * product_of_updates(shape));
+}
+
 template <class Search>
 void search(benchmark::State& state, const bench::Shape& shape, const Search& searcher) {
   const Problem& layer = problem(shape);
@@ -105,6 +121,7 @@ void add_all() {
     };
     add("error_feedback", "", feedback);
     add("feedback_factor", "", factorize);
+    add("gptq", "", gptq);
     add("refinement", "", [](benchmark::State& state, const bench::Shape& s) {
       search(state, s, basin::CoordinateRefinement{});
     });
@@ -112,7 +129,10 @@ void add_all() {
       add("level_beam", bench::text("/beam", beam_size), [beam_size](benchmark::State& state, const bench::Shape& s) {
         search(state, s, basin::LevelBeam{.beam_size = beam_size, .sweeps = 0});
       });
-    add("subset_beam", "/beam8", [](benchmark::State& state, const bench::Shape& s) { search(state, s, basin::SubsetBeam{}); });
+    for (const int beam_size : {1, 4, 8})
+      add("subset_beam", bench::text("/beam", beam_size), [beam_size](benchmark::State& state, const bench::Shape& s) {
+        search(state, s, basin::SubsetBeam{.beam_size = beam_size, .passes = 1});
+      });
   }
 }
 }  // namespace

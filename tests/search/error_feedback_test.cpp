@@ -1,12 +1,15 @@
 #include <basin/search/error_feedback.hpp>  // first: proves the header stands alone
 
 #include <basin/levels/mirror_no_zero.hpp>
+#include <basin/metric/block_ldl.hpp>
 
 #include <Eigen/LU>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <stop_token>
 #include <tuple>
 #include <vector>
 
@@ -125,6 +128,87 @@ TEMPLATE_TEST_CASE("Losses of error feedback are those under the damped H", "[se
   for (Index o = 0; o < n_out; ++o)
     CHECK_THAT(losses(o), WithinRel(product.row(o).dot(error.row(o)), 10 * static_cast<double>(n_in) * eps));
   CHECK((rounding.targets - rounding.values).cwiseAbs().maxCoeff() <= 0.351);  // every input was handed over once
+}
+
+TEMPLATE_TEST_CASE("A feedback factor is that of block_ldl, up to rounding", "[search][reference]", float, double) {
+  using T = TestType;
+  Rng rng(57);
+  const Index width = GENERATE(1, 4, 24), n = GENERATE(24, 120, 312), block_inputs = GENERATE(128, 50);
+  const VisitOrder order = GENERATE(VisitOrder::natural, VisitOrder::descending);
+  const double damping = GENERATE(0.01, 0.0);  // in T, in double
+  CAPTURE(width, n, damping);
+  const Dense h = basin::test::gram_matrix(n, 2 * n, rng);
+  const FeedbackFactor<T> factor(h, {.damping = damping, .width = width, .order = order, .block_inputs = block_inputs});
+  std::vector<Index> inputs;
+  for (Index k = 0; k < n; ++k) inputs.push_back(factor.input(k));
+  const basin::BlockLdl want = basin::block_ldl(h, damping, width, inputs);
+  CHECK(std::abs(factor.damping() - want.damping) <= 1e-12 * want.damping);
+
+  Dense upper = Dense::Identity(n, n), diagonal = Dense::Zero(n, n), moved(n, n);
+  const Index panel = factor.panel_inputs();
+  for (Index i = 0; i < n; ++i)
+    for (Index j = 0; j < n; ++j) {
+      if (i / width < j / width) upper(i, j) = static_cast<double>(factor.feedback(j / panel)[i * panel + j % panel]);
+      moved(i, j) = h(inputs[static_cast<std::size_t>(i)], inputs[static_cast<std::size_t>(j)]);
+    }
+  for (Index k = 0; k < n; k += width) diagonal.block(k, k, width, width) = factor.diagonal(k);
+  moved.diagonal().array() += factor.damping();
+  // T is rounded once, and where damping allows it products of up to 128 terms are made in T, of factors with one rounding each.
+  const auto eps = static_cast<double>(std::numeric_limits<T>::epsilon());
+  const double product_eps = damping > 0 ? eps : std::numeric_limits<double>::epsilon();
+  const double bound = static_cast<double>(width) * (66 * product_eps + 1.5 * eps);
+  const Dense difference = upper * diagonal * upper.transpose() - moved;
+  const basin::Vector<double> size = moved.diagonal().cwiseSqrt();
+  CHECK((difference.array().abs() <= bound * (size * size.transpose()).array()).all());
+  CHECK(difference.norm() <= 2 * static_cast<double>(width) * eps * moved.trace());
+}
+
+TEST_CASE("A feedback factor of a nearly singular H is made in double", "[search][property]") {
+  // Three inputs that are all but equal, beyond the first panel: in float the second pivot would be rounding.
+  const Index n = 300;
+  Dense h = Dense::Identity(n, n);
+  for (const Index i : {0, 150, 299})
+    for (const Index j : {0, 150, 299}) h(i, j) = i == j ? 1 + 1e-9 : 1;
+  const double damping = 1e-12;
+  const FeedbackFactor<float> factor(h, {.damping = damping});
+  const basin::BlockLdl want = basin::block_ldl(h, damping);
+  CHECK(factor.damping() == want.damping);
+  CHECK((factor.diagonal(0) - want.diagonal.row(0)).norm() <= 1e-5 * want.diagonal(0, 0));
+}
+
+TEST_CASE("A feedback factor is the same bits on any number of threads", "[search][property]") {
+  Rng rng(58);
+  const Index n = 400, width = GENERATE(1, 8);
+  const Dense h = basin::test::gram_matrix(n, 2 * n, rng), drift = basin::test::normal_matrix<double>(n, n, rng);
+  const FeedbackFactor<float> serial = FeedbackFactor<float>::with_drift(h, drift, {.width = width});
+  basin::test::Threads threads{3};
+  const FeedbackFactor<float> pooled = FeedbackFactor<float>::with_drift(h, drift, {.width = width}, 0.25, {.executor = threads});
+  const Index panel = serial.panel_inputs();
+  for (Index p = 0; p * panel < n; ++p)
+    for (Index i = 0; i < std::min(n, (p + 1) * panel) * panel; ++i)
+      if (serial.feedback(p)[i] != pooled.feedback(p)[i] || serial.drift(p)[i] != pooled.drift(p)[i]) {
+        CAPTURE(p, i);
+        FAIL();
+      }
+  for (Index k = 0; k < n; k += width) CHECK(serial.diagonal(k) == pooled.diagonal(k));
+}
+
+TEST_CASE("Error feedback stops when the host asks", "[search][property]") {
+  Rng rng(59);
+  const Dense w = basin::test::normal_matrix<double>(4, 260, rng);
+  const FeedbackFactor<double> factor(basin::test::gram_matrix(260, 520, rng));
+  std::stop_source stop;
+  Index calls = 0;
+  const auto keep = [&](Index, Index, ConstColumnsRef<double> target, ColumnsRef<double> out) {
+    out = target;
+    if (++calls == 5) stop.request_stop();
+  };
+  const basin::RunContext context{.stop = stop.get_token()};
+  CHECK_THROWS_AS(error_feedback<double>(w, factor, keep, context), basin::Cancelled);
+  CHECK(calls == 128);  // the panel at work is finished, the next one is not begun
+  calls = 0;
+  CHECK_THROWS_AS(error_feedback<double>(w, factor, keep, context), basin::Cancelled);
+  CHECK(calls == 0);
 }
 
 TEST_CASE("Blocks of inputs are quantized together, under identity diagonal blocks", "[search][reference]") {

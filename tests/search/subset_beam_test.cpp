@@ -2,6 +2,8 @@
 
 #include <basin/search/coordinate_refinement.hpp>
 
+#include <Eigen/LU>
+
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -51,17 +53,36 @@ TEST_CASE("Subsets of one input are coordinate descent in the order of the pass"
   const Index n_in = 20;
   const Layer layer = basin::test::random_layer<double>(4, n_in, 1, rng);
   Weight got = basin::test::random_levels<double>(4, n_in, {-4, -1, 1, 4}, with_zero_points, rng), want = got;
-  SubsetBeam{.beam_size = 1, .subset_inputs = 1, .damping = 0}.search(layer, got, 7, 3);
-  auto random = basin::keyed_random(7, {0x5b5e7, 3});
-  std::vector<Index> order = basin::detail::identity_order(n_in);
-  basin::detail::shuffle(order, random);
-  for (const Index i : order)
-    for (Index o = 0; o < 4; ++o) {
-      const Dense residual = layer.weight().row(o) - want.decode().row(o);
-      const double target = want.value(o, want.codes(o, i)) + residual.row(0).dot(layer.hessian().row(i)) / layer.hessian()(i, i);
-      want.codes(o, i) = basin::test::nearest_code(want, o, target);
-    }
+  SubsetBeam{.beam_size = 1, .subset_inputs = 1, .passes = 2, .damping = 0}.search(layer, got, 7, 3);
+  for (const std::uint64_t round : {0, 1}) {
+    auto random = basin::keyed_random(7, {0x5b5e7, 3, round});
+    std::vector<Index> order = basin::detail::identity_order(n_in);
+    basin::detail::shuffle(order, random);
+    for (const Index i : order)
+      for (Index o = 0; o < 4; ++o) {
+        const Dense residual = layer.weight().row(o) - want.decode().row(o);
+        const double target = want.value(o, want.codes(o, i)) + residual.row(0).dot(layer.hessian().row(i)) / layer.hessian()(i, i);
+        want.codes(o, i) = basin::test::nearest_code(want, o, target);
+      }
+  }
   CHECK(got.codes == want.codes);
+}
+
+TEST_CASE("The detection order takes the input first that is worst to get wrong", "[search][reference]") {
+  Rng rng(84);
+  const Index n = GENERATE(1, 2, 9);
+  const Dense h = basin::test::gram_matrix(n, 3 * n, rng);
+  const std::vector<Index> order = basin::detail::detection_order(h.inverse());
+  std::vector<Index> left = basin::detail::identity_order(n);
+  for (const Index chosen : order) {
+    const Dense inverse = Dense(h(left, left)).inverse();  // from scratch: of what has no code yet
+    Index best = 0;
+    for (Index i = 1; i < inverse.rows(); ++i)
+      if (inverse(i, i) < inverse(best, best)) best = i;
+    REQUIRE(chosen == left[static_cast<std::size_t>(best)]);
+    left.erase(left.begin() + best);
+  }
+  CHECK(basin::detail::detection_order(Dense::Identity(4, 4)) == basin::detail::identity_order(4));  // ties
 }
 
 TEST_CASE("SubsetBeam moves codes that stand still one by one", "[search][property]") {
@@ -72,7 +93,7 @@ TEST_CASE("SubsetBeam moves codes that stand still one by one", "[search][proper
   const Weight rested = weight;
   double last = layer.loss(rested.decode());
   for (std::uint64_t pass = 0; pass < 3; ++pass) {
-    SubsetBeam{.subset_inputs = 100}.search(layer, weight, 1, pass);
+    SubsetBeam{.subset_inputs = 100, .passes = 1}.search(layer, weight, 1, pass);
     const double loss = layer.loss(weight.decode());
     CHECK(loss < last);
     last = loss;
@@ -94,5 +115,6 @@ TEST_CASE("SubsetBeam names what is wrong", "[search][bad-input]") {
   CHECK_THROWS_WITH((SubsetBeam{.beam_size = 0}.search(layer, weight, 0, 0)), contains_text("[1, 4096], got 0"));
   CHECK_THROWS_AS((SubsetBeam{.beam_size = 5000}.search(layer, weight, 0, 0)), basin::ValueError);
   CHECK_THROWS_WITH((SubsetBeam{.subset_inputs = 0}.search(layer, weight, 0, 0)), contains_text("at least 1, got 0"));
+  CHECK_THROWS_WITH((SubsetBeam{.passes = -1}.search(layer, weight, 0, 0)), contains_text("at least 0, got -1"));
   CHECK_THROWS_AS((SubsetBeam{.damping = -1}.search(layer, weight, 0, 0)), basin::ValueError);
 }

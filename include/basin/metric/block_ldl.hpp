@@ -31,7 +31,7 @@ struct BlockLdl {
 /// D_k = 1 / U_kk^2 and T^-1 = D^1/2 U.
 ///
 /// Shapes    H: [n, n];  order: [n], which input stands at which place of T and D; empty for as they are.
-/// Cost      one Cholesky factorization, n^3 / 3 multiply-adds in double, shared out, and two matrices
+/// Cost      one Cholesky factorization, n^3 / 6 multiply-adds in double, shared out, and two matrices
 ///           of H's size beside T.
 /// Accuracy  that of damped_cholesky: ten times more damping where H + damping I is not positive definite.
 ///           H = 0 gives T = I, D = 0. The same bits for every executor.

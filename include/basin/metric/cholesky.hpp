@@ -16,7 +16,7 @@ namespace basin {
 ///     H + shift I = L L^T
 ///
 /// Shapes    H: [n, n], of which the lower triangle is read;  L: [n, n], zero above the diagonal.
-/// Cost      n^3 / 3 multiply-adds, one matrix of H's size.
+/// Cost      n^3 / 6 multiply-adds, one matrix of H's size.
 /// Accuracy  || L L^T - H - shift I || <= n eps tr(H + shift I). The same bits for every executor.
 /// Source    the right-looking blocked factorization of LAPACK.
 /// @return   nothing where a pivot is not positive: H + shift I is not positive definite, up to rounding.

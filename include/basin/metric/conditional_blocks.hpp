@@ -22,7 +22,7 @@ namespace basin {
 ///
 /// Shapes    H: [n_in, n_in]; ceil(n_in / g) blocks [g, g], zero where the last group is padded.
 /// Units     squared output error per token of normalised weights.
-/// Cost      one Cholesky (n_in^3 / 3) and one triangular inverse (n_in^3 / 6) in double; two
+/// Cost      one Cholesky (n_in^3 / 6) and one triangular inverse (n_in^3 / 6) in double; two
 ///           matrices of H's size.
 /// Accuracy  relative error about n_in eps cond(H + lambda m I); for H = 0 all blocks are zero. If
 ///           rounding makes H + lambda m I indefinite, lambda is raised tenfold until it is not.

@@ -17,6 +17,7 @@
 #include <basin/search/error_feedback.hpp>
 #include <basin/search/joint_beam.hpp>
 #include <basin/search/level_beam.hpp>
+#include <basin/search/subset_beam.hpp>
 #include <basin/transform/hadamard.hpp>
 
 #include <cstdint>
@@ -43,13 +44,14 @@ using PaperOaEm = Quantizer<DiagonalBlocks, OaEm, BeamSearch, AdamUpdate>;
           BeamSearch{.beam_size = 4}, AdamUpdate{}, options};
 }
 
-/// Scalar levels of rotated inputs, our best: several hypotheses per row, scales by least squares. The result is the
-/// weight of inputs that went through HadamardTransform(n_in, {.sign_seed = options.seed}); any level set goes in.
+/// Scalar levels of rotated inputs, our best: several hypotheses per row to start with, then subsets of the codes at
+/// hand, scales by least squares between. The result is the weight of inputs that went through
+/// HadamardTransform(n_in, {.sign_seed = options.seed}); any level set goes in.
 ///
 ///     recipes::qift(W.cols()).quantize(W, H, MirrorNoZero{})
-using Qift = Quantizer<EuclideanBlocks, Searched<FixedLevels, LevelBeam>, LevelBeam, LevelScales, HadamardTransform>;
+using Qift = Quantizer<EuclideanBlocks, Searched<FixedLevels, LevelBeam>, SubsetBeam, LevelScales, HadamardTransform>;
 [[nodiscard]] inline Qift qift(Index n_in, const QuantizerOptions& options = {}) {
-  return {EuclideanBlocks{}, Searched{FixedLevels{.refinements = 10}, LevelBeam{}}, LevelBeam{}, LevelScales{}, options,
+  return {EuclideanBlocks{}, Searched{FixedLevels{.refinements = 10}, LevelBeam{}}, SubsetBeam{}, LevelScales{}, options,
           HadamardTransform(n_in, {.sign_seed = options.seed})};
 }
 

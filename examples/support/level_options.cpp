@@ -18,6 +18,7 @@
 #include <basin/search/error_feedback.hpp>
 #include <basin/search/level_beam.hpp>
 #include <basin/search/round_to_nearest.hpp>
+#include <basin/search/subset_beam.hpp>
 #include <basin/transform/hadamard.hpp>
 
 #include <utility>
@@ -70,7 +71,7 @@ struct DriftFeedback {
 };
 
 struct AnyLevelSearch {
-  std::variant<basin::LevelBeam, basin::ErrorFeedback, basin::RoundToNearest, DriftFeedback> choice;
+  std::variant<basin::SubsetBeam, basin::ErrorFeedback, basin::RoundToNearest, DriftFeedback> choice;
   template <class T>
   void search(const basin::LayerObjective<T>& layer, basin::LevelWeight<T>& weight, std::uint64_t seed, std::uint64_t pass,
               const basin::RunContext& context) const {
@@ -93,7 +94,7 @@ struct AnyRotation {
 }  // namespace
 
 LevelLayerQuantizer LevelOptions::quantizer(const Settings& settings) const {
-  AnyLevelSearch search{basin::LevelBeam{.beam_size = settings.beam.value_or(8)}};
+  AnyLevelSearch search{basin::SubsetBeam{.beam_size = settings.beam.value_or(basin::SubsetBeam{}.beam_size)}};
   if (compensation_ == "rtn") search.choice = basin::RoundToNearest{};
   if (compensation_ == "gptq") search.choice = basin::ErrorFeedback{};
   const bool updates = compensation_ == "beam";
@@ -118,7 +119,7 @@ LevelLayerQuantizer LevelOptions::quantizer(const Settings& settings) const {
           quantizer.quantize(task.weight, task.hessian, NamedLevels{task.levels.empty() ? name : task.levels}, context);
       return QuantizedLevels{std::move(weight), std::move(report)};
     };
-    if (updates) return run(basin::Searched{NamedInitializer{.refinements = 10}, chosen});
+    if (updates) return run(basin::Searched{NamedInitializer{.refinements = 10}, basin::LevelBeam{}});
     return run(NamedInitializer{});
   };
 }

@@ -49,7 +49,7 @@ class QuantizeOptions {
         ->check(CLI::Range(1, 100000));
     app.add_option("--search", search_, "codes of a group together, or one at a time (" + search_ + ")")
         ->check(CLI::IsMember({"joint", "single"}));
-    app.add_option("--beam", beam_, "hypotheses per row (4; joint: 6 at 7 bits, 8 below; qift: 8)")->check(CLI::Range(1, 4096));
+    app.add_option("--beam", beam_, "hypotheses per row (4; joint: 6 at 7 bits, 8 below)")->check(CLI::Range(1, 4096));
     app.add_option("--update", update_, "of codebooks and scales (" + update_ + ")")->check(CLI::IsMember({"exact", "adam"}));
     app.add_option("--max-epochs", max_epochs_, "epochs at most (" + std::to_string(max_epochs_) + ")")
         ->check(CLI::Range(0, 1000000));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../support/fail.hpp"
+#include "layer_inputs.hpp"
 #include "linear.hpp"
 #include "model.hpp"
 #include "tokenizer.hpp"
@@ -82,9 +83,10 @@ class Stages {
     if (cache.length + n > cache.keys.rows() || cache.length + n > positions())
       support::fail("the sequence outgrew its cache of ", std::min(cache.keys.rows(), positions()), " tokens");
     Matrix q, k, v;
-    block.parts[k_proj].apply(a.input, k, executor_);
-    block.parts[v_proj].apply(a.input, v, executor_);
-    block.parts[q_proj].apply(a.input, q, executor_);
+    LayerInputs inputs(a.input, executor_);
+    block.parts[k_proj].apply(inputs, k);
+    block.parts[v_proj].apply(inputs, v);
+    block.parts[q_proj].apply(inputs, q);
     rotate(k, cache.length);
     rotate(q, cache.length);
     if (config_.kv_bits == 4) round_cache(q, k, v);
@@ -99,8 +101,9 @@ class Stages {
   }
   void activate(const Block& block, Activations& a) const {
     Matrix gate, up;
-    block.parts[gate_proj].apply(a.input, gate, executor_);
-    block.parts[up_proj].apply(a.input, up, executor_);
+    LayerInputs inputs(a.input, executor_);
+    block.parts[gate_proj].apply(inputs, gate);
+    block.parts[up_proj].apply(inputs, up);
     a.input.resize(gate.rows(), gate.cols());
     for_tokens(gate.rows(), [&](Index begin, Index n) {
       const auto g = gate.middleRows(begin, n).array();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <span>
 #include <string>
@@ -138,6 +139,37 @@ TEST_CASE("Every stage of a block matches plain loops in double", "[examples][re
     CAPTURE(n, i);
     CHECK(worst(stage == Stage::finish ? a.hidden : a.input, want[i]) <= tolerance);
   }
+}
+
+TEST_CASE("Layers of one stage may see their inputs each in its own way", "[examples][property]") {
+  support::ThreadPool pool(2);
+  Model model = build_model(tiny_config(), RandomSource{});
+  Block& block = model.blocks[0];
+  const InputPath path(12, {.rotation_seed = 1, .activation_bits = 8}), other(12, {.rotation_seed = 2, .activation_bits = 4});
+  basin::LevelLayer levels{20, 12, {-1.5f, -0.5f, 0.5f, 1.5f}, {}, {}, {}};
+  for (int i = 0; i < 20 * 12; ++i) levels.codes.push_back(static_cast<std::uint8_t>(i * 7 % 4));
+  levels.scales.assign(20, basin::float_to_half(0.5f));
+  // k as it was, beside v of one path; gate of one beside up of another, in codes.
+  block.parts[v_proj] = Linear(block.parts[v_proj].weight(), path);
+  block.parts[gate_proj] = Linear(block.parts[gate_proj].weight(), path);
+  block.parts[up_proj] = Linear(PackedLevelLinear(levels, best_kernels()), other);
+
+  const Stages stages(model.config, 9, pool);
+  Activations a{embed(model, tiny_tokens(9)), {}};
+  KvCache cache(model.config, 9);
+  Matrix k, v, gate, up;
+  stages.attention_input(block, a);
+  block.parts[k_proj].apply(a.input, k, pool);
+  block.parts[v_proj].apply(a.input, v, pool);
+  stages.attend(block, a, cache);
+  CHECK(cache.keys.row(0) == k.row(0));  // position 0 is not turned
+  CHECK(cache.values == v);
+  stages.ffn_input(block, a);
+  block.parts[gate_proj].apply(a.input, gate, pool);
+  block.parts[up_proj].apply(a.input, up, pool);
+  stages.activate(block, a);
+  const Wide g = gate.cast<double>(), want = (g.array() / (1 + (-g.array()).exp()) * up.cast<double>().array()).matrix();
+  CHECK(worst(a.input, want) <= tolerance);
 }
 
 TEST_CASE("Token by token through the cache equals the whole sequence", "[examples][property]") {

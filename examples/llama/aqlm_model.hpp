@@ -36,7 +36,7 @@ namespace llama {
 ///     tokenizer.json      see tokenizer_json.hpp
 class AqlmModel {
  public:
-  /// @param product  how quantized layers are multiplied
+  /// @param product  how quantized layers are multiplied; layers of scalar levels that it does not fit are decoded
   explicit AqlmModel(const std::filesystem::path& folder, Product product = Product::dense)
       : product_(product), folder_(folder), config_path_((folder / "config.json").string()),
         document_(support::take(basin::read_json(config_path_))),
@@ -85,6 +85,11 @@ class AqlmModel {
     if (basin::has_level_layer(tensors_, name)) {
       const basin::LevelLayer layer = support::take(basin::read_level_layer(tensors_, name, shape.cols));
       if (layer.n_out != shape.rows) wrong_shape(name, {layer.n_out, layer.n_in}, {shape.rows, shape.cols});
+      if (product_ == Product::int8 && integer_levels(layer)) {
+        RunFormat integers = run_format_;
+        if (integers.activation_bits == 16) integers.activation_bits = 8;
+        return Linear(PackedLevelLinear(layer, best_kernels()), InputPath(shape.cols, integers));
+      }
       return Linear(basin::load<float>(layer).decode(), InputPath(shape.cols, run_format_));
     }
     Matrix weight;

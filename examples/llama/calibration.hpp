@@ -47,7 +47,7 @@ class Calibration {
 
   /// Cuts the tokens into whole windows; a remainder is dropped.
   Calibration(const Model& model, const Stages& stages, std::span<const Token> tokens, Index window)
-      : stages_(stages), cache_(model.config, window) {
+      : stages_(stages), cache_(stages.config(), window) {
     const auto length = static_cast<std::size_t>(window);
     for (std::size_t at = 0; at + length <= tokens.size(); at += length)
       windows_.push_back({embed(model, tokens.subspan(at, length)), {}});
@@ -57,7 +57,7 @@ class Calibration {
   }
 
   /// The same windows, to go on through other stages.
-  Calibration(const Calibration& from, const Stages& stages) : stages_(stages), cache_(from.cache_), windows_(from.windows_) {}
+  Calibration(const Calibration& from, const Stages& stages) : stages_(stages), cache_(stages.config(), from.cache_.capacity), windows_(from.windows_) {}
 
   [[nodiscard]] std::size_t num_windows() const noexcept { return windows_.size(); }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "../support/fail.hpp"
+#include "kv_cache.hpp"
+#include "layer_inputs.hpp"
 #include "linear.hpp"
 #include "model.hpp"
 #include "tokenizer.hpp"
@@ -20,16 +22,6 @@ namespace llama {
 struct Activations {
   Matrix hidden;  ///< the residual stream, [n, hidden]
   Matrix input;   ///< what the next stage's linear layers read
-};
-
-/// Keys and values of the tokens seen so far, for one block.
-struct KvCache {
-  Matrix keys, values;  ///< [capacity, kv_heads * head_dim]
-  Index length = 0;     ///< rows in use
-
-  KvCache() = default;
-  KvCache(const Config& c, Index capacity)
-      : keys(capacity, c.kv_heads * c.head_dim), values(capacity, c.kv_heads * c.head_dim) {}
 };
 
 enum class Stage { attention_input, attend, ffn_input, activate, finish };
@@ -55,7 +47,7 @@ class Stages {
       support::fail("a sequence of ", positions, " tokens is longer than the model's context of ",
                     config.context, "; ask for fewer");
     if (config.kv_bits == 4) {
-      if (const auto error = check(kv4_format()); error != basin::kernels::FormatError::none)
+      if (const auto error = check(Kv4Heads::format(config)); error != basin::kernels::FormatError::none)
         support::fail("--kv-bits 4: heads of ", config.head_dim, " values do not divide into groups; ", describe(error));
       kernels_ = &best_kernels();
       spread_.emplace(config.head_dim);
@@ -79,18 +71,25 @@ class Stages {
   /// The tokens follow those in the cache and are added to it.
   void attend(const Block& block, Activations& a, KvCache& cache) const {
     const Index n = a.input.rows();
-    if (cache.length + n > cache.keys.rows() || cache.length + n > positions())
-      support::fail("the sequence outgrew its cache of ", std::min(cache.keys.rows(), positions()), " tokens");
+    if (cache.length + n > cache.capacity || cache.length + n > positions())
+      support::fail("the sequence outgrew its cache of ", std::min(cache.capacity, positions()), " tokens");
+    if ((config_.kv_bits == 4) != cache.keeps_codes())
+      support::fail("the cache and the stages disagree about --kv-bits ", config_.kv_bits, "; make both from the same Config");
     Matrix q, k, v;
-    block.parts[k_proj].apply(a.input, k, executor_);
-    block.parts[v_proj].apply(a.input, v, executor_);
-    block.parts[q_proj].apply(a.input, q, executor_);
+    LayerInputs inputs(a.input, executor_);
+    block.parts[k_proj].apply(inputs, k);
+    block.parts[v_proj].apply(inputs, v);
+    block.parts[q_proj].apply(inputs, q);
     rotate(k, cache.length);
     rotate(q, cache.length);
-    if (config_.kv_bits == 4) round_cache(q, k, v);
-    cache.keys.middleRows(cache.length, n) = k;
-    cache.values.middleRows(cache.length, n) = v;
-    attention(q, cache, a.input);
+    if (cache.keeps_codes()) {
+      store_codes(q, k, v, cache);
+    } else {
+      cache.keys.middleRows(cache.length, n) = k;
+      cache.values.middleRows(cache.length, n) = v;
+    }
+    if (cache.keeps_codes() && n == 1) attention_from_codes(q, cache, a.input);
+    else attention(q, cache, a.input);
     cache.length += n;
   }
   void ffn_input(const Block& block, Activations& a) const {
@@ -99,8 +98,9 @@ class Stages {
   }
   void activate(const Block& block, Activations& a) const {
     Matrix gate, up;
-    block.parts[gate_proj].apply(a.input, gate, executor_);
-    block.parts[up_proj].apply(a.input, up, executor_);
+    LayerInputs inputs(a.input, executor_);
+    block.parts[gate_proj].apply(inputs, gate);
+    block.parts[up_proj].apply(inputs, up);
     a.input.resize(gate.rows(), gate.cols());
     for_tokens(gate.rows(), [&](Index begin, Index n) {
       const auto g = gate.middleRows(begin, n).array();
@@ -161,54 +161,72 @@ class Stages {
     });
   }
 
-  /// Keys and values become what 4 bits hold, head by head. A Hadamard transform of keys, and of queries alike,
-  /// spreads outliers first and changes no score.
-  void round_cache(Matrix& q, Matrix& k, Matrix& v) const {
+  /// Keys and values of new tokens become codes of 4 bits. A Hadamard transform of keys, and of queries alike, spreads
+  /// outliers first and changes no score.
+  void store_codes(Matrix& q, Matrix& k, const Matrix& v, KvCache& cache) const {
+    const Index d = config_.head_dim;
     for_tokens(q.rows(), [&](Index begin, Index n) {
       for (Index t = begin; t < begin + n; ++t) {
-        for (Index at = 0; at < q.cols(); at += config_.head_dim) spread_->apply(&q(t, at));
-        for (Index at = 0; at < k.cols(); at += config_.head_dim) {
-          spread_->apply(&k(t, at));
-          round_head(&k(t, at));
-          round_head(&v(t, at));
-        }
+        for (Index at = 0; at < q.cols(); at += d) spread_->apply(&q(t, at));
+        for (Index at = 0; at < k.cols(); at += d) spread_->apply(&k(t, at));
+      }
+      const Index first = cache.length + begin;
+      for (Index head = 0; head < config_.kv_heads; ++head) {
+        kernels_->kv4.quantize(cache.keys4.head(head), &k(begin, head * d), k.cols(), first, first + n);
+        kernels_->kv4.quantize(cache.values4.head(head), &v(begin, head * d), v.cols(), first, first + n);
       }
     });
   }
-  void round_head(float* x) const {
-    const basin::kernels::Kv4Format format = kv4_format();
-    static thread_local std::vector<std::uint8_t> codes;
-    codes.resize(static_cast<std::size_t>(format.size / 2));
-    float scale = 0;
-    std::uint8_t zero = 0;
-    const basin::kernels::Kv4Cache one{format, codes.data(), &scale, &zero};
-    kernels_->kv4.quantize(one, x, format.size, 0, 1);
-    kernels_->kv4.dequantize(one, 0, 1, x, format.size);
-  }
-  [[nodiscard]] basin::kernels::Kv4Format kv4_format() const noexcept { return {.size = config_.head_dim, .group = config_.head_dim}; }
 
   /// Causal attention of q, the tokens after cache.length, over the cache and themselves.
-  void attention(const Matrix& q, const KvCache& cache, Matrix& out) const {
+  void attention(const Matrix& q, KvCache& cache, Matrix& out) const {
     constexpr Index chunk = 128;  // queries per task; later keys than the chunk's are never touched
     const Index n = q.rows(), d = config_.head_dim, chunks = (n + chunk - 1) / chunk;
-    const float scale = 1 / std::sqrt(float(d));
     out.resize(n, q.cols());
     executor_(chunks * config_.heads, [&](Index task) {
-      const Index head = task % config_.heads, kv = head / (config_.heads / config_.kv_heads);
+      const Index head = task % config_.heads, kv = kv_head(head);
       const Index begin = (chunks - 1 - task / config_.heads) * chunk;  // longest first
       const Index rows = std::min(chunk, n - begin), keys = cache.length + begin + rows;
+      static thread_local Matrix decoded_keys, decoded_values;
       Matrix scores(rows, keys);
-      scores.noalias() = q.block(begin, head * d, rows, d) *
-                         cache.keys.block(0, kv * d, keys, d).transpose();
+      scores.noalias() = q.block(begin, head * d, rows, d) * of_head(cache.keys, cache.keys4, kv, keys, decoded_keys).transpose();
       for (Index r = 0; r < rows; ++r) {
         const Index visible = cache.length + begin + r + 1;
-        auto row = scores.row(r).head(visible);
-        row = ((row.array() - row.maxCoeff()) * scale).exp();
-        row /= row.sum();
+        softmax(scores.row(r).head(visible));
         scores.row(r).tail(keys - visible).setZero();
       }
-      out.block(begin, head * d, rows, d).noalias() = scores * cache.values.block(0, kv * d, keys, d);
+      out.block(begin, head * d, rows, d).noalias() = scores * of_head(cache.values, cache.values4, kv, keys, decoded_values);
     });
+  }
+  /// The same for one token, straight from codes: its queries become integers of 8 bits.
+  void attention_from_codes(const Matrix& q, KvCache& cache, Matrix& out) const {
+    const Index d = config_.head_dim, keys = cache.length + 1;
+    const basin::kernels::ActivationFormat format{.bits = 8};
+    support::AlignedBuffer memory(basin::kernels::activation_bytes(format, d, config_.heads));
+    kernels_->activations.run(format, q.data(), d, d, config_.heads, 0, config_.heads, memory.span().data());
+    const auto queries = basin::kernels::quantized_activations(format, d, config_.heads, memory.span().data());
+    out.resize(1, q.cols());
+    executor_(config_.heads, [&](Index head) {
+      Eigen::RowVectorXf weights(keys);
+      kernels_->kv4.scores(cache.keys4.head(kv_head(head)), queries, head, 0, keys, weights.data());
+      softmax(weights);
+      kernels_->kv4.mix(cache.values4.head(kv_head(head)), weights.data(), 0, keys, &out(0, head * d));
+    });
+  }
+
+  [[nodiscard]] Index kv_head(Index head) const noexcept { return head / (config_.heads / config_.kv_heads); }
+  /// The first `tokens` keys or values of a kv head, [tokens, head_dim]; those of 4 bits in `decoded`.
+  [[nodiscard]] MatrixView of_head(const Matrix& all, Kv4Heads& codes, Index head, Index tokens, Matrix& decoded) const {
+    if (config_.kv_bits != 4) return all.block(0, head * config_.head_dim, tokens, config_.head_dim);
+    decoded.resize(tokens, config_.head_dim);
+    kernels_->kv4.dequantize(codes.head(head), 0, tokens, decoded.data(), decoded.outerStride());
+    return decoded;
+  }
+  /// In place, of scores not yet divided by the root of the head's width.
+  template <class Row>
+  void softmax(Row&& row) const {
+    row = ((row.array() - row.maxCoeff()) * (1 / std::sqrt(float(config_.head_dim)))).exp();
+    row /= row.sum();
   }
 
   Config config_;

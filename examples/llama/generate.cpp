@@ -2,9 +2,10 @@
 #include "../support/console.hpp"
 #include "../support/program.hpp"
 #include "../support/thread_pool.hpp"
-#include "load.hpp"
-#include "sampling.hpp"
 #include "forward.hpp"
+#include "load.hpp"
+#include "run_options.hpp"
+#include "sampling.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -79,8 +80,7 @@ int main(int argc, char** argv) {
   std::string model_path, prompt;
   std::string system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
   llama::Settings settings;
-  llama::Product product = llama::Product::dense;
-  llama::RunBits bits;
+  llama::RunOptions options;
   int threads = 0;
   bool chat = false, speeds = false;
   CLI::App app("Writes text with a language model", "generate");
@@ -89,9 +89,8 @@ int main(int argc, char** argv) {
   app.add_option("--tokens", settings.count, "tokens to write at most (64)")->check(CLI::Range(1, 1 << 20));
   app.add_option("--temperature", settings.temperature, "0 takes the likeliest token (0)")->check(CLI::Range(0.0, 100.0));
   app.add_option("--seed", settings.seed, "of the random draws (0)");
-  llama::add_product_option(app, product);
-  bits.add_to(app);
-  app.add_flag("--speeds", speeds, "afterwards write as much again in every way that --product knows, and print tokens per second");
+  llama::add_run_options(app, options);
+  app.add_flag("--speeds", speeds, "afterwards write as much again in every way of --product that makes a difference, and print tokens per second");
   app.add_option("--threads", threads, "threads; 0 for one per processor (0)")->check(CLI::Range(0, 4096));
   app.add_flag("--chat", chat, "the prompt is a user's message to a chat model");
   app.add_option("--system", system, "the chat's system message; may be empty");
@@ -101,7 +100,7 @@ int main(int argc, char** argv) {
     support::ThreadPool pool(threads);
     std::vector<Token> tokens;
     {
-      const LoadedModel loaded = load_model(model_path, product);
+      const LoadedModel loaded = load_model(model_path, options);
       const Tokenizer& tokenizer = loaded.tokenizer;
       tokens = chat ? chat_prompt(tokenizer, system, prompt) : tokenizer.encode(prompt);
       if (tokens.empty() && tokenizer.vocabulary().bos >= 0) tokens.push_back(tokenizer.vocabulary().bos);
@@ -119,8 +118,11 @@ int main(int argc, char** argv) {
       std::fputc('\n', stderr);
     }
     if (!speeds) return;
-    for (const auto& [name, way] : product_names()) {
-      const Speed speed = write_text(load_model(model_path, way), settings, tokens, pool, [](Token) {});
+    for (const auto& [name, product] : product_names()) {
+      options.product = product;
+      const LoadedModel loaded = load_model(model_path, options);
+      if (product != Product::dense && !keeps_codes(loaded.model)) continue;  // dense again
+      const Speed speed = write_text(loaded, settings, tokens, pool, [](Token) {});
       std::printf("%-10s  %7.1f tokens/s\n", name.c_str(), speed.tokens_per_second());
     }
   });

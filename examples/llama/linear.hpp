@@ -1,6 +1,8 @@
 #pragma once
 
 #include "input_path.hpp"
+#include "layer_inputs.hpp"
+#include "packed_level_linear.hpp"
 #include "packed_linear.hpp"
 
 #include <basin/core/executor.hpp>
@@ -65,22 +67,30 @@ class Linear {
   /// A weight for inputs that go through `path` first.
   Linear(Matrix weight, InputPath path) : weight_(std::move(weight)), path_(std::move(path)) {}
   explicit Linear(PackedLinear packed) : packed_(std::make_shared<const PackedLinear>(std::move(packed))) {}
+  /// @param path  one that rounds
+  Linear(PackedLevelLinear packed, InputPath path)
+      : path_(std::move(path)), packed_levels_(std::make_shared<const PackedLevelLinear>(std::move(packed))) {}
 
   /// Empty where the layer is kept as codes.
   [[nodiscard]] const Matrix& weight() const noexcept { return weight_; }
+  [[nodiscard]] bool keeps_codes() const noexcept { return packed_ || packed_levels_; }
   /// y = x W^T: x [n, n_in], y [n, n_out].
   void apply(MatrixView x, Matrix& y, const basin::ExecutorRef& executor) const {
-    if (packed_) return packed_->apply(x, y, executor);
-    if (!path_.changes_inputs()) return multiply(x, weight_, y, executor);
-    Matrix seen = x;
-    path_.apply(seen, executor);
-    multiply(seen, weight_, y, executor);
+    LayerInputs inputs(x, executor);
+    apply(inputs, y);
+  }
+  /// The same for inputs that other layers read too.
+  void apply(LayerInputs& inputs, Matrix& y) const {
+    if (packed_levels_) packed_levels_->apply(inputs.integers(path_), y, inputs.executor());
+    else if (packed_) packed_->apply(inputs.values(path_), y, inputs.executor());
+    else multiply(inputs.values(path_), weight_, y, inputs.executor());
   }
 
  private:
   Matrix weight_;  // [n_out, n_in]
   InputPath path_;
   std::shared_ptr<const PackedLinear> packed_;
+  std::shared_ptr<const PackedLevelLinear> packed_levels_;
 };
 
 }  // namespace llama

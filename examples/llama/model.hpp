@@ -3,6 +3,7 @@
 #include "../support/fail.hpp"
 #include "linear.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -98,6 +99,13 @@ struct Model {
 
   [[nodiscard]] const Linear& head() const noexcept { return output ? *output : embedding; }
 };
+
+/// Whether any layer of a block is multiplied straight from its codes.
+[[nodiscard]] inline bool keeps_codes(const Model& model) noexcept {
+  return std::any_of(model.blocks.begin(), model.blocks.end(), [](const Block& block) {
+    return std::any_of(block.parts.begin(), block.parts.end(), [](const Linear& part) { return part.keeps_codes(); });
+  });
+}
 
 /// Builds a model from a source of tensors with Hugging Face names: a GGUF file, a directory or a
 /// test. The source checks shapes: vector(name, size), linear(name, shape), has(name).

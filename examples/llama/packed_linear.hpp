@@ -2,6 +2,7 @@
 
 #include "../support/aligned_buffer.hpp"
 #include "../support/fail.hpp"
+#include "product.hpp"
 
 #include <basin/core/executor.hpp>
 #include <basin/core/types.hpp>
@@ -9,32 +10,11 @@
 #include <basin/layout/additive_layer.hpp>
 
 #include <algorithm>
-#include <string>
-#include <utility>
 
 namespace llama {
 using basin::Index;
 
-/// How the engine multiplies with a quantized layer.
-enum class Product {
-  dense,       ///< decoded to fp32 when the model is loaded; as much memory as the original
-  dequantize,  ///< decoded tile by tile and multiplied, again for every product
-  exact,       ///< look-ups in tables of fp32,
-  int16,       ///< of 16
-  int8         ///< or of 8 bits
-};
-
-/// The best path of this program on this processor, or the one of BASIN_ARCH.
-inline const basin::kernels::KernelSet& best_kernels() {
-  const basin::kernels::KernelChoice choice = basin::kernels::choose_kernels();
-  if (choice.error != basin::kernels::ArchError::none) {
-    char text[256];
-    basin::raise<support::UsageError>(describe(choice, text));
-  }
-  return *choice.kernels;
-}
-
-/// A quantized layer as this engine keeps it: packed once, multiplied straight from codes.
+/// An additively quantized layer as this engine keeps it: packed once, multiplied straight from codes.
 class PackedLinear {
  public:
   PackedLinear(const basin::AdditiveLayer& stored, Product product, const basin::kernels::KernelSet& kernels)

@@ -8,6 +8,7 @@
 #include "../support/program.hpp"
 #include "../support/thread_pool.hpp"
 #include "load.hpp"
+#include "run_options.hpp"
 #include "text_file.hpp"
 
 #include <nlohmann/json.hpp>
@@ -25,22 +26,20 @@
 int main(int argc, char** argv) {
   std::string model_path, text_path, json_path;
   int context = 1024, windows = 32, threads = 0;
-  llama::Product product = llama::Product::dense;
-  llama::RunBits bits;
+  llama::RunOptions options;
   CLI::App app("Measures a model's perplexity on a text", "perplexity");
   app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout")->required();
   app.add_option("--text", text_path, "UTF-8 text, tokenized as one string")->required();
   app.add_option("--context", context, "tokens per window (1024)")->check(CLI::Range(2, 1 << 20));
   app.add_option("--windows", windows, "windows at most (32)")->check(CLI::Range(1, 1 << 30));
-  llama::add_product_option(app, product);
-  bits.add_to(app);
+  llama::add_run_options(app, options);
   app.add_option("--threads", threads, "threads; 0 for one per processor (0)")->check(CLI::Range(0, 4096));
   app.add_option("--json", json_path, "write the result to this file");
 
   return support::run_program(app, argc, argv, [&] {
     std::optional<basin::AtomicFile> json;
     if (!json_path.empty()) json.emplace(support::create_output(json_path));
-    const llama::LoadedModel loaded = llama::load_model(model_path, product, bits);
+    const llama::LoadedModel loaded = llama::load_model(model_path, options);
     const std::vector<llama::Token> tokens = loaded.tokenizer.encode(llama::read_text(text_path));
     const auto length = static_cast<std::size_t>(context);
     const std::size_t count = std::min(static_cast<std::size_t>(windows), tokens.size() / length);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <span>
 #include <string>
@@ -138,6 +139,37 @@ TEST_CASE("Every stage of a block matches plain loops in double", "[examples][re
     CAPTURE(n, i);
     CHECK(worst(stage == Stage::finish ? a.hidden : a.input, want[i]) <= tolerance);
   }
+}
+
+TEST_CASE("Layers of one stage may see their inputs each in its own way", "[examples][property]") {
+  support::ThreadPool pool(2);
+  Model model = build_model(tiny_config(), RandomSource{});
+  Block& block = model.blocks[0];
+  const InputPath path(12, {.rotation_seed = 1, .activation_bits = 8}), other(12, {.rotation_seed = 2, .activation_bits = 4});
+  basin::LevelLayer levels{20, 12, {-1.5f, -0.5f, 0.5f, 1.5f}, {}, {}, {}};
+  for (int i = 0; i < 20 * 12; ++i) levels.codes.push_back(static_cast<std::uint8_t>(i * 7 % 4));
+  levels.scales.assign(20, basin::float_to_half(0.5f));
+  // k as it was, beside v of one path; gate of one beside up of another, in codes.
+  block.parts[v_proj] = Linear(block.parts[v_proj].weight(), path);
+  block.parts[gate_proj] = Linear(block.parts[gate_proj].weight(), path);
+  block.parts[up_proj] = Linear(PackedLevelLinear(levels, best_kernels()), other);
+
+  const Stages stages(model.config, 9, pool);
+  Activations a{embed(model, tiny_tokens(9)), {}};
+  KvCache cache(model.config, 9);
+  Matrix k, v, gate, up;
+  stages.attention_input(block, a);
+  block.parts[k_proj].apply(a.input, k, pool);
+  block.parts[v_proj].apply(a.input, v, pool);
+  stages.attend(block, a, cache);
+  CHECK(cache.keys.row(0) == k.row(0));  // position 0 is not turned
+  CHECK(cache.values == v);
+  stages.ffn_input(block, a);
+  block.parts[gate_proj].apply(a.input, gate, pool);
+  block.parts[up_proj].apply(a.input, up, pool);
+  stages.activate(block, a);
+  const Wide g = gate.cast<double>(), want = (g.array() / (1 + (-g.array()).exp()) * up.cast<double>().array()).matrix();
+  CHECK(worst(a.input, want) <= tolerance);
 }
 
 TEST_CASE("Token by token through the cache equals the whole sequence", "[examples][property]") {
@@ -307,7 +339,7 @@ TEST_CASE("Keys and values of 4 bits stay near those of 16, and so does what att
   rounded.kv_bits = 4;
   const Model model = build_model(config, RandomSource{});
   const Stages exact(config, 40, pool), four(rounded, 40, pool);
-  KvCache cache(config, 40), cache4(config, 40);
+  KvCache cache(config, 40), cache4(rounded, 40);
   Activations a{embed(model, tiny_tokens(40)), {}}, a4 = a;
   for (const Stage stage : {Stage::attention_input, Stage::attend}) {
     exact.run(stage, model.blocks[0], a, cache);
@@ -328,8 +360,13 @@ TEST_CASE("Keys and values of 4 bits stay near those of 16, and so does what att
         CHECK((decoded.array() != head.array()).any());
       }
   };
-  check_rounded(cache4.keys, clipped_keys);
-  check_rounded(cache4.values, cache.values);
+  const auto decoded = [](Kv4Heads& heads) {
+    Matrix all(40, 64);
+    for (Index head = 0; head < 2; ++head) best_kernels().kv4.dequantize(heads.head(head), 0, 40, &all(0, 32 * head), 64);
+    return all;
+  };
+  check_rounded(decoded(cache4.keys4), clipped_keys);
+  check_rounded(decoded(cache4.values4), cache.values);
   const float distance = (a4.input - a.input).norm() / a.input.norm();
   CAPTURE(distance);
   CHECK(distance > 0);
@@ -338,6 +375,39 @@ TEST_CASE("Keys and values of 4 bits stay near those of 16, and so does what att
   Config narrow = tiny_config();  // heads of 6
   narrow.kv_bits = 4;
   CHECK_THROWS_WITH(Stages(narrow, 5, pool), basin::test::contains_text("heads of 6"));
+}
+
+TEST_CASE("Attention straight from codes is that over what they stand for", "[examples][reference]") {
+  support::ThreadPool pool(2);
+  Config config = tiny_config();
+  config.head_dim = 32;
+  config.kv_bits = 4;
+  const Model model = build_model(config, RandomSource{});
+  const Stages stages(config, 150, pool);
+  KvCache whole(config, 150), parts(config, 150);
+  const Activations start{embed(model, tiny_tokens(150)), {}};
+  Activations all = start;
+  stages.attention_input(model.blocks[0], all);
+  stages.attend(model.blocks[0], all, whole);
+  // One by one, after a few and after many: keys and values are the same. Queries in steps of max / 127 shift scores by
+  // about max |k| / (127 sqrt(12 d)), here 0.006, and what attention gives by as large a part; 8 times that is never seen.
+  constexpr float bound = 0.05f;
+  for (const Index first : {0, 7, 8, 140}) {
+    parts.length = 0;
+    Activations few{start.hidden.topRows(first), {}};
+    if (first > 0) {
+      stages.attention_input(model.blocks[0], few);
+      stages.attend(model.blocks[0], few, parts);
+    }
+    for (Index t = first; t < first + 10; ++t) {
+      Activations one{start.hidden.row(t), {}};
+      stages.attention_input(model.blocks[0], one);
+      stages.attend(model.blocks[0], one, parts);
+      CAPTURE(first, t);
+      CHECK(parts.length == t + 1);
+      CHECK((one.input - all.input.row(t)).norm() <= bound * all.input.row(t).norm());
+    }
+  }
 }
 
 TEST_CASE("A quantized linear layer decodes by its formula", "[examples][reference]") {
@@ -380,4 +450,8 @@ TEST_CASE("The engine refuses what does not fit", "[examples][bad-input]") {
   CHECK_THROWS_WITH(Calibration(model, stages, tiny_tokens(9), 10), contains_text("10 tokens, got 9"));
   std::vector<KvCache> caches = caches_for(model, 4);
   CHECK_THROWS_WITH(forward(model, stages, tiny_tokens(5), caches), contains_text("cache of 4"));
+  config = tiny_config();
+  config.kv_bits = 4;
+  caches.assign(2, KvCache(config, 10));
+  CHECK_THROWS_WITH(forward(model, stages, tiny_tokens(5), caches), contains_text("disagree") && contains_text("--kv-bits 16"));
 }

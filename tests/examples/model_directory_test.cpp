@@ -1,9 +1,13 @@
 #include "llama/aqlm_model.hpp"
+#include "llama/load.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "io/io_support.hpp"
 #include "support/catch.hpp"
@@ -48,6 +52,12 @@ basin::AdditiveLayer random_layer(Shape shape) {
     layer.codes.push_back(static_cast<std::uint16_t>(rng.below(8)));
   for (int i = 0; i < 2 * 8 * 8; ++i) layer.codebooks.push_back(basin::float_to_half(float(rng.normal())));
   for (Index i = 0; i < shape.rows; ++i) layer.scales.push_back(basin::float_to_half(float(rng.normal())));
+  return layer;
+}
+basin::LevelLayer level_layer(Shape shape, std::vector<float> levels) {
+  basin::LevelLayer layer{shape.rows, shape.cols, std::move(levels), {}, {}, {}};
+  for (Index i = 0; i < shape.rows * shape.cols; ++i) layer.codes.push_back(static_cast<std::uint8_t>(i * 7 % 4));
+  for (Index o = 0; o < shape.rows; ++o) layer.scales.push_back(basin::float_to_half(0.25f));
   return layer;
 }
 void replace_in_file(const fs::path& path, const std::string& from, const std::string& to) {
@@ -102,9 +112,7 @@ TEST_CASE("A model of scalar levels runs as its directory says", "[examples][ref
   const basin::test::TempFolder folder;
   const Model model = build_model(tiny_config(), RandomSource{});
   const Shape shape = part_shape(model.config, q_proj);
-  basin::LevelLayer layer{shape.rows, shape.cols, {-1.5f, -0.5f, 0.5f, 1.5f}, {}, {}, {}};
-  for (Index i = 0; i < shape.rows * shape.cols; ++i) layer.codes.push_back(static_cast<std::uint8_t>(i * 7 % 4));
-  for (Index o = 0; o < shape.rows; ++o) layer.scales.push_back(basin::float_to_half(0.25f));
+  const basin::LevelLayer layer = level_layer(shape, {-1.5f, -0.5f, 0.5f, 1.5f});
   write_aqlm_model(folder.path(), model, tiny_vocabulary(), format, {{part_name(0, q_proj), layer}});
   const AqlmModel source(folder.path());
   const Model read = build_model(source.config(), source);
@@ -130,6 +138,51 @@ TEST_CASE("A model of scalar levels runs as its directory says", "[examples][ref
   CHECK(chosen.config().kv_bits == 4);
   replace_in_file(folder.path() / "config.json", "\"kv_bits\": 16", "\"kv_bits\": 5");
   CHECK_THROWS_WITH(AqlmModel(folder.path()), contains_text("\"kv_bits\" is 5"));
+}
+
+TEST_CASE("Scalar levels are multiplied as integers where that is asked for and can be", "[examples][property]") {
+  const auto [levels, packable] = GENERATE(std::pair(std::vector<float>{-1.5f, -0.5f, 0.5f, 1.5f}, true),
+                                           std::pair(std::vector<float>{-1.51f, -0.45f, 0.45f, 1.51f}, false));
+  const int bits = GENERATE(16, 8, 4);
+  const Product product = GENERATE(Product::dense, Product::dequantize, Product::exact, Product::int16, Product::int8);
+  CAPTURE(levels, bits, static_cast<int>(product));
+  const basin::test::TempFolder folder;
+  const Model model = build_model(tiny_config(), RandomSource{});
+  const std::string name = part_name(1, down_proj);
+  const basin::LevelLayer layer = level_layer(part_shape(model.config, down_proj), levels);
+  write_aqlm_model(folder.path(), model, tiny_vocabulary(), RunFormat{.rotation_seed = 5}, {{name, layer}});
+
+  const std::string path = folder.path().string();
+  const bool integers = packable && product == Product::int8;
+  const Model got = load_model(path, {.product = product, .activation_bits = bits}).model;
+  const Model want = load_model(path, {.activation_bits = integers ? std::min(bits, 8) : bits}).model;
+  CHECK(keeps_codes(got) == integers);
+  CHECK_FALSE(keeps_codes(want));
+  basin::test::Rng rng(6);
+  const Matrix x = basin::test::normal_matrix<float>(3, 20, rng);
+  Matrix y, dense;
+  got.blocks[1].parts[down_proj].apply(x, y, {});
+  want.blocks[1].parts[down_proj].apply(x, dense, {});
+  CHECK((y - dense).cwiseAbs().maxCoeff() <= (integers ? 1e-5f * dense.cwiseAbs().maxCoeff() : 0));
+}
+
+TEST_CASE("A program's options go before what the directory says", "[examples][property]") {
+  const basin::test::TempFolder folder;
+  const Model model = build_model(tiny_config(), RandomSource{});
+  const Shape shape = part_shape(model.config, q_proj);
+  const basin::LevelLayer layer = level_layer(shape, {-1.5f, -0.5f, 0.5f, 1.5f});
+  write_aqlm_model(folder.path(), model, tiny_vocabulary(), RunFormat{.activation_bits = 8, .kv_bits = 16}, {{part_name(0, q_proj), layer}});
+  const std::string path = folder.path().string();
+  basin::test::Rng rng(6);
+  const Matrix x = basin::test::normal_matrix<float>(2, shape.cols, rng), weight = basin::load<float>(layer).decode();
+  for (const int bits : {0, 4, 8, 16}) {
+    const Model read = load_model(path, {.activation_bits = bits, .kv_bits = bits == 4 ? 4 : 0}).model;
+    CHECK(read.config.kv_bits == (bits == 4 ? 4 : 16));
+    Matrix got, want;
+    read.blocks[0].parts[q_proj].apply(x, got, {});
+    Linear(weight, InputPath(shape.cols, {.activation_bits = bits == 0 ? 8 : bits})).apply(x, want, {});
+    CHECK(got == want);
+  }
 }
 
 TEST_CASE("A model directory that does not fit together is refused by name", "[examples][bad-input]") {

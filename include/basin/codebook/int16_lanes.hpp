@@ -59,10 +59,10 @@ struct PlainInt16Lanes {
   }
   /// Elements 0, 2, 4, ... or 1, 3, 5, ... of x followed by y.
   [[nodiscard]] static Floats even(const Floats& x, const Floats& y) noexcept {
-    return each<Floats>([&](int i) { return i < 8 ? x.lane[2 * i] : y.lane[2 * i - 16]; });
+    return each<Floats>([&](int i) { return (i < 8 ? x : y).lane[i % 8 * 2]; });
   }
   [[nodiscard]] static Floats odd(const Floats& x, const Floats& y) noexcept {
-    return each<Floats>([&](int i) { return i < 8 ? x.lane[2 * i + 1] : y.lane[2 * i - 15]; });
+    return each<Floats>([&](int i) { return (i < 8 ? x : y).lane[i % 8 * 2 + 1]; });
   }
   /// To the nearest integer, halves to even.
   [[nodiscard]] static Ints round(const Floats& x) noexcept {

@@ -142,20 +142,33 @@ void k_means(benchmark::State& state, Index g, Index size) {
   set_counters(state, times.median(), faiss_time);
 }
 
+/// left[n] = vectors[n] - codewords[codes[n]]; left may be vectors.
+template <int Dim>
+void subtract_codewords(const float* vectors, const Matrix& codewords, std::span<const basin::Codes::value_type> codes, float* left) {
+  using Row = Eigen::Array<float, 1, Dim>;
+  const Index dim = codewords.cols();
+  for (std::size_t n = 0; n < codes.size(); ++n, vectors += dim, left += dim)
+    Eigen::Map<Row>(left, 1, dim) = Eigen::Map<const Row>(vectors, 1, dim) - Eigen::Map<const Row>(codewords.data() + codes[n] * dim, 1, dim);
+}
+
 /// Each codebook encodes what the earlier ones leave, in runs of vectors that stay in the second-level cache.
 void greedy_encode(const Matrix& vectors, const std::vector<Matrix>& codebooks, const basin::HessianBlocks& blocks,
                    std::vector<Codes>& codes) {
-  constexpr Index run = 1 << 15;
+  constexpr Index run = 1 << 14;
   const Index dim = vectors.cols();
   Matrix residual(run, dim);
   for (Index begin = 0; begin < vectors.rows(); begin += run) {
     const Index count = std::min(run, vectors.rows() - begin);
-    residual.topRows(count) = vectors.middleRows(begin, count);
+    const float* left = vectors.row(begin).data();
     for (std::size_t m = 0; m < codebooks.size(); ++m) {
       const std::span<basin::Codes::value_type> own(codes[m].data() + begin, static_cast<std::size_t>(count));
-      basin::assign<float>(residual.topRows(count), codebooks[m], blocks, own);
-      if (m + 1 < codebooks.size())
-        for (Index n = 0; n < count; ++n) residual.row(n) -= codebooks[m].row(own[static_cast<std::size_t>(n)]);
+      basin::assign<float>(basin::ConstMatrixMap<float>(left, count, dim), codebooks[m], blocks, own);
+      if (m + 1 == codebooks.size()) break;
+      if (dim == 8)
+        subtract_codewords<8>(left, codebooks[m], own, residual.data());
+      else
+        subtract_codewords<Eigen::Dynamic>(left, codebooks[m], own, residual.data());
+      left = residual.data();
     }
   }
 }

@@ -3,6 +3,8 @@
 /// The online half: decoding inside somebody else's engine. No Eigen, no allocation, no throw.
 
 #include <basin/kernels/choose.hpp>
+#include <basin/kernels/choose_dequantize.hpp>
+#include <basin/kernels/choose_matmul.hpp>
 #include <basin/kernels/dequantize_matmul.hpp>
 #include <basin/kernels/dispatch.hpp>
 #include <basin/kernels/kv4.hpp>

@@ -2,6 +2,7 @@
 
 #include <basin/metric/euclidean_blocks.hpp>
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -110,6 +111,26 @@ TEMPLATE_TEST_CASE("assign sees through cancellation in a singular metric", "[co
   };
   const auto codewords = near(30), vectors = near(64);
   CHECK(assigned<T>(vectors, codewords, blocks) == plain_assign<T>(vectors, codewords, blocks));
+}
+
+TEST_CASE("assign takes any bits as vectors and codewords", "[codebook][reference]") {
+  // Blocks of ordinary vectors between those with infinities, denormals and what is not a number.
+  basin::test::Rng rng(37);
+  const Index dim = GENERATE(4, 8, 16);
+  const bool any_codewords = GENERATE(false, true);
+  CAPTURE(dim, any_codewords);
+  const auto any_bits = [&](auto&& row) {
+    for (Index d = 0; d < row.size(); ++d) row(d) = std::bit_cast<float>(static_cast<std::uint32_t>(rng()));
+  };
+  basin::Matrix<float> vectors = basin::test::normal_matrix<float>(1500, dim, rng);
+  for (const Index n : {0, 100, 555, 1025, 1499}) any_bits(vectors.row(n));
+  vectors.row(7).setConstant(1e-42f);
+  vectors.row(8).setZero();
+  vectors.middleRows(256, 256) *= 1e-42f;
+  basin::Matrix<float> codewords = basin::test::normal_matrix<float>(64, dim, rng);
+  if (any_codewords) any_bits(codewords.row(9));
+  const auto blocks = basin::EuclideanBlocks::identity(dim, dim);
+  CHECK(assigned<float>(vectors, codewords, blocks) == plain_assign<float>(vectors, codewords, blocks));
 }
 
 TEST_CASE("assign takes the smallest index on ties", "[codebook][property]") {

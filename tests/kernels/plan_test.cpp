@@ -62,4 +62,12 @@ TEST_CASE("A plan leads to the kernels that it names", "[kernels][property]") {
   CHECK(kernels::find_matvec<ScalarOnly>({"scalar", TablePrecision::int8, 0, 0}) == &scalar.matvec_int8);
   CHECK(kernels::find_matvec<ScalarOnly>({"avx2", TablePrecision::int8, 0, 0}) == nullptr);
   CHECK(kernels::find_matvec<ScalarOnly>(Plan{}) == nullptr);
+  CHECK(kernels::find_matmul<ScalarOnly>({"scalar", TablePrecision::exact, 0, 0}) == &scalar.matmul_exact);
+  CHECK(kernels::find_matmul<ScalarOnly>({"scalar", TablePrecision::int16, 0, 0}) == &scalar.matmul_int16);
+  CHECK(kernels::find_matmul<ScalarOnly>({"scalar", TablePrecision::int8, 0, 0}) == &scalar.matmul_int8);
+  CHECK(kernels::find_matmul<ScalarOnly>({"avx2", TablePrecision::int8, 0, 0}) == nullptr);
+  CHECK(kernels::find_dequantize<float, ScalarOnly>({"scalar", TablePrecision::exact, 0, 0}) == scalar.dequantize_fp32);
+  CHECK(kernels::find_dequantize<kernels::bfloat16, ScalarOnly>({"scalar", TablePrecision::exact, 0, 0}) == scalar.dequantize_bf16);
+  CHECK(kernels::find_dequantize<kernels::half, ScalarOnly>({"scalar", TablePrecision::exact, 0, 0}) == scalar.dequantize_fp16);
+  CHECK(kernels::find_dequantize<float, ScalarOnly>(Plan{}) == nullptr);
 }

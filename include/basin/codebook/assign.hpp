@@ -1,6 +1,7 @@
 #pragma once
 
 #include <basin/codebook/codes.hpp>
+#include <basin/codebook/int16_table.hpp>
 #include <basin/codebook/nearest_table.hpp>
 #include <basin/core/aligned_vector.hpp>
 #include <basin/core/error.hpp>
@@ -11,7 +12,10 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
+#include <type_traits>
 
 namespace basin {
 namespace detail {
@@ -53,9 +57,47 @@ void assign_run(const NearestTable<T>& table, const T* vectors, Index stride, In
   }
 }
 
+/// The same in integers, block by block, where they can stand for a block.
+template <int Dim>
+void assign_run(const NearestTable<float>& table, const Int16Table& rounded, const float* vectors, Index stride,
+                Index count, Codes::value_type* codes, Index code_stride) {
+  AlignedVector<std::int32_t> constants(static_cast<std::size_t>(rounded.padded_size()));
+  for (Index begin = 0; begin < count; begin += Int16Table::block_size) {
+    const Index filled = std::min(Int16Table::block_size, count - begin);
+    const float* v = vectors + begin * stride;
+    Codes::value_type* code = codes + begin * code_stride;
+    if (!rounded.assign<Dim>(v, stride, filled, code, code_stride, constants.data()))
+      assign_run<Dim>(table, v, stride, filled, code, code_stride);
+  }
+}
+
+/// The tables of one codebook under one metric.
 template <std::floating_point T>
-void assign_run(const NearestTable<T>& table, const T* vectors, Index stride, Index count,
+class AssignTables {
+ public:
+  /// As NearestTable; `count` vectors will be asked for.
+  AssignTables(const T* codewords, Index size, const double* block, Index g, Index out_group_size, Index count)
+      : nearest(codewords, size, block, g, out_group_size) {
+    if constexpr (std::is_same_v<T, float> && Int16Lanes::is_fast)
+      if (count >= Int16Table::tile_width && Int16Table::fits(nearest)) rounded.emplace(nearest);
+  }
+  AssignTables(const AssignTables&) = delete;
+  AssignTables& operator=(const AssignTables&) = delete;
+
+  const NearestTable<T> nearest;
+  std::optional<Int16Table> rounded;  ///< where it is faster; borrows `nearest`
+};
+
+template <std::floating_point T>
+void assign_run(const AssignTables<T>& tables, const T* vectors, Index stride, Index count,
                 Codes::value_type* codes, Index code_stride) {
+  const NearestTable<T>& table = tables.nearest;
+  if constexpr (std::is_same_v<T, float>)
+    if (tables.rounded) switch (table.dim()) {
+        case 4: return assign_run<4>(table, *tables.rounded, vectors, stride, count, codes, code_stride);
+        case 8: return assign_run<8>(table, *tables.rounded, vectors, stride, count, codes, code_stride);
+        default: return assign_run<16>(table, *tables.rounded, vectors, stride, count, codes, code_stride);
+      }
   if (table.is_zero()) {
     for (Index n = 0; n < count; ++n) codes[n * code_stride] = 0;
     return;
@@ -91,17 +133,17 @@ void assign(ConstMatrixRef<T> vectors, ConstMatrixRef<T> codewords, const Hessia
   constexpr Index rows_per_task = 2048;
   const Index tasks_per_group = (out_groups + rows_per_task - 1) / rows_per_task;
   const Index g = blocks.group_size();
-  const auto run = [&](const detail::NearestTable<T>& table, Index task) {
+  const auto run = [&](const detail::AssignTables<T>& table, Index task) {
     const Index begin = task % tasks_per_group * rows_per_task;
     const Index first = begin * in_groups + task / tasks_per_group;
     detail::assign_run(table, vectors.data() + first * vectors.outerStride(), in_groups * vectors.outerStride(),
                        std::min(rows_per_task, out_groups - begin), codes.data() + first, in_groups);
   };
   const auto table = [&](Index j) {
-    return detail::NearestTable<T>(packed.data(), packed.rows(), blocks.block(j).data(), g, dim / g);
+    return detail::AssignTables<T>(packed.data(), packed.rows(), blocks.block(j).data(), g, dim / g, out_groups);
   };
   if (in_groups == 1) {
-    const detail::NearestTable<T> shared = table(0);
+    const detail::AssignTables<T> shared = table(0);
     context.executor(tasks_per_group, [&](Index task) { run(shared, task); });
   } else {
     context.executor(in_groups * tasks_per_group, [&](Index task) { run(table(task / tasks_per_group), task); });

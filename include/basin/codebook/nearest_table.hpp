@@ -61,24 +61,32 @@ class NearestTable {
     if (is_zero_) return;
     // A power of two: the order of distances does not feel it, and T cannot overflow.
     const double unit = std::exp2(-std::ilogb(trace));
-    const Extent largest = g == 8 ? fill<8>(unit) : g == 4 ? fill<4>(unit) : fill<Eigen::Dynamic>(unit);
+    largest_ = g == 8 ? fill<8>(unit) : g == 4 ? fill<4>(unit) : fill<Eigen::Dynamic>(unit);
     // Rounding of the stored table and of D fused or unfused multiply-adds, relative to
     // |constant| + sum |v_d| |h_d| (Cauchy-Schwarz); then that of double, which built the table and
     // decides in the end, relative to sum_ab |x_a| |H_ab| |y_b| <= tr(H) |x| |y|.
     const double n = static_cast<double>(dim());
     const double working = (2 * n + 6) * std::numeric_limits<T>::epsilon() / 2;
-    const double exact = (2 * n + 6) * std::numeric_limits<double>::epsilon() / 2 * unit * trace;
-    error_at_zero_ = working * largest.constant + exact * largest.squared_norm +
+    double_error_ = (2 * n + 6) * std::numeric_limits<double>::epsilon() / 2 * unit * trace;
+    error_at_zero_ = working * largest_.constant + double_error_ * largest_.squared_norm +
                      (n + 2) * static_cast<double>(std::numeric_limits<T>::min());
-    error_per_norm_ =
-        working * std::sqrt(largest.squared_projection) + 2 * exact * std::sqrt(largest.squared_norm);
-    error_per_square_ = exact;
+    error_per_norm_ = working * std::sqrt(largest_.squared_projection) +
+                      2 * double_error_ * std::sqrt(largest_.squared_norm);
+    error_per_square_ = double_error_;
   }
 
   [[nodiscard]] Index dim() const noexcept { return g_ * out_group_size_; }
   [[nodiscard]] Index size() const noexcept { return size_; }
   /// All distances are 0.
   [[nodiscard]] bool is_zero() const noexcept { return is_zero_; }
+  /// -H c_k and the constant, in units of the table.
+  [[nodiscard]] const T* row(Index k) const noexcept { return values_.data() + k * stride(); }
+  /// Over all codewords: |constant|, |H c_k| and |c_k|.
+  [[nodiscard]] double largest_constant() const noexcept { return largest_.constant; }
+  [[nodiscard]] double largest_projection() const noexcept { return std::sqrt(largest_.squared_projection); }
+  [[nodiscard]] double largest_norm() const noexcept { return std::sqrt(largest_.squared_norm); }
+  /// How far the double that built this table and decides in the end may be off for v: this times (|v| + |c_k|)^2.
+  [[nodiscard]] double double_error() const noexcept { return double_error_; }
 
   static constexpr Index tile_width = 2 * simd::lanes<T>;
   static constexpr Index chunk_size = simd::lanes<T>;
@@ -150,6 +158,35 @@ class NearestTable {
     return resolve(v, found.limit[lane]);
   }
 
+  /// The nearest codeword of one vector, codewords in the lanes.
+  template <int FixedDim>
+  [[nodiscard]] BASIN_NEVER_INLINE Index find(const T* v) const noexcept {
+    using Batch = simd::Batch<T>;
+    const Index d_end = FixedDim > 0 ? FixedDim : dim();
+    const Batch infinity(std::numeric_limits<T>::infinity());
+    Batch best = infinity, second = infinity, where(T(0));
+    const T* column = chunks_.data();
+    for (Index chunk = 0; chunk < num_chunks_; ++chunk, column += chunk_size * (d_end + 1)) {
+      Batch score = simd::load(column + chunk_size * d_end);
+      for (Index d = 0; d < d_end; ++d) score = xsimd::fma(Batch(v[d]), simd::load(column + chunk_size * d), score);
+      where = xsimd::select(score < best, Batch(static_cast<T>(chunk)), where);
+      second = xsimd::min(second, xsimd::max(score, best));
+      best = xsimd::min(best, score);
+    }
+    T bests[chunk_size], chunks[chunk_size], squared_norm = 0;
+    simd::store(bests, best);
+    simd::store(chunks, where);
+    for (Index d = 0; d < d_end; ++d) squared_norm += v[d] * v[d];
+    T limit[chunk_size];
+    simd::store(limit, Batch(*std::min_element(bests, bests + chunk_size)) + padded_margin(Batch(squared_norm)));
+    const std::uint64_t candidates = simd::mask<T>(best <= Batch(limit[0]));
+    if (simd::mask<T>(second <= Batch(limit[0])) == 0 && std::has_single_bit(candidates)) {
+      const int lane = std::countr_zero(candidates);
+      return static_cast<Index>(chunks[lane]) * chunk_size + lane;
+    }
+    return resolve(v, limit[0]);
+  }
+
   /// The nearest codeword of v by direct differences, among those whose score may be within the limit.
   [[nodiscard]] Index resolve(const T* v, T limit) const noexcept {
     double squared_norm = 0;
@@ -182,6 +219,7 @@ class NearestTable {
     using Column = Eigen::Matrix<double, FixedG, 1>;
     using Block = Eigen::Matrix<double, FixedG, FixedG>;
     const Block block = unit * Eigen::Map<const Block>(block_, g_, g_);
+    constexpr double infinity = std::numeric_limits<double>::infinity();
     Extent largest;
     for (Index k = 0; k < size_; ++k) {
       T* row = values_.data() + k * stride();
@@ -196,16 +234,18 @@ class NearestTable {
         Eigen::Map<Eigen::Matrix<T, FixedG, 1>>(row + p, g_) = -h.template cast<T>();
       }
       row[dim()] = static_cast<T>(own.constant);
+      // Infinite bounds leave every vector to resolve(); a maximum would lose what is not a number.
+      if (!(own.constant < infinity && own.squared_norm < infinity)) own = {infinity, infinity, infinity};
       largest.constant = std::max(largest.constant, std::abs(own.constant));
       largest.squared_projection = std::max(largest.squared_projection, own.squared_projection);
       largest.squared_norm = std::max(largest.squared_norm, own.squared_norm);
     }
     for (Index k = size_; k < num_chunks_ * chunk_size; ++k)
       values_[static_cast<std::size_t>(k * stride() + dim())] = std::numeric_limits<T>::infinity();
-    for (Index k = 0; k < num_chunks_ * chunk_size; ++k)
+    T* column = chunks_.data();
+    for (Index first = 0; first < num_chunks_ * chunk_size; first += chunk_size)
       for (Index d = 0; d < stride(); ++d)
-        chunks_[static_cast<std::size_t>((k / chunk_size * stride() + d) * chunk_size + k % chunk_size)] =
-            values_[static_cast<std::size_t>(k * stride() + d)];
+        for (Index k = 0; k < chunk_size; ++k) *column++ = values_[static_cast<std::size_t>((first + k) * stride() + d)];
     return largest;
   }
 
@@ -228,7 +268,8 @@ class NearestTable {
   const double* block_;
   Index size_, g_, out_group_size_, num_chunks_;
   bool is_zero_ = false;
-  double error_at_zero_ = 0, error_per_norm_ = 0, error_per_square_ = 0;
+  Extent largest_;
+  double double_error_ = 0, error_at_zero_ = 0, error_per_norm_ = 0, error_per_square_ = 0;
   AlignedVector<T> values_, chunks_;
 };
 

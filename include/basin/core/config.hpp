@@ -33,6 +33,15 @@
 #define BASIN_RESTRICT
 #endif
 
+/// For what is rare: callers keep their registers.
+#if defined(__GNUC__) || defined(__clang__)
+#define BASIN_NEVER_INLINE __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define BASIN_NEVER_INLINE __declspec(noinline)
+#else
+#define BASIN_NEVER_INLINE
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 #define BASIN_ALWAYS_INLINE inline __attribute__((always_inline))
 #define BASIN_LAMBDA_INLINE __attribute__((always_inline))

@@ -14,7 +14,7 @@
 
 namespace basin::kernels {
 struct ChooseOptions {
-  int batch = 1;                      ///< inputs per call, 1..8
+  int batch = 1;                      ///< inputs per call; choose() takes 1..8, choose_matmul() any from 1
   float max_relative_error = 1e-3f;   ///< of a product, against exact tables; 0 wants those
   std::int64_t nanoseconds = 5000000;  ///< for all measurements together; slow paths end after a glance
 };
@@ -82,6 +82,19 @@ struct ChooseScratch {
   at.workspace = at.outputs + up(vectors * static_cast<std::size_t>(layer.n_out));
   at.total = at.workspace + up(workspace);
   return at;
+}
+
+/// Near enough to normally distributed: sums of four uniform values.
+inline void fill_normal(float* x, std::ptrdiff_t count) noexcept {
+  std::uint64_t random = 20260822;
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    float sum = 0;
+    for (int part = 0; part < 4; ++part) {
+      random = random * 6364136223846793005u + 1442695040888963407u;
+      sum += static_cast<float>(random >> 40) * 0x1p-24f;
+    }
+    x[i] = (sum - 2) * 1.7320508f;
+  }
 }
 
 /// |y - want| / |want|.
@@ -159,15 +172,7 @@ struct TimedMatvec {
   auto* y = reinterpret_cast<float*>(scratch.data() + at.outputs);
   void* workspace = scratch.data() + at.workspace;
 
-  std::uint64_t random = 20260822;
-  for (std::ptrdiff_t i = 0; i < options.batch * layer.n_in; ++i) {
-    float sum = 0;  // of four uniform values: near enough to normal
-    for (int part = 0; part < 4; ++part) {
-      random = random * 6364136223846793005u + 1442695040888963407u;
-      sum += static_cast<float>(random >> 40) * 0x1p-24f;
-    }
-    x[i] = (sum - 2) * 1.7320508f;
-  }
+  detail::fill_normal(x, options.batch * layer.n_in);
   detail::TimedMatvec{layer, x, exact_products, workspace, options.batch, clock}.whole(paths.back().matvec_exact);
   const detail::TimedMatvec timed{layer, x, y, workspace, options.batch, clock};
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace basin::kernels {
 /// The precisions of concepts.hpp at run time.
@@ -27,7 +28,21 @@ enum class TablePrecision : std::uint8_t { exact, int16, int8 };
   return precision == TablePrecision::int8 ? set.matvec_int8 : precision == TablePrecision::int16 ? set.matvec_int16 : set.matvec_exact;
 }
 
-/// How a layer is to be multiplied: a plain value that a host may print, store and reload.
+[[nodiscard]] constexpr const MatmulKernels& matmul_kernels(const KernelSet& set, TablePrecision precision) noexcept {
+  return precision == TablePrecision::int8 ? set.matmul_int8 : precision == TablePrecision::int16 ? set.matmul_int16 : set.matmul_exact;
+}
+
+/// Out: float, bfloat16, half.
+template <class Out>
+[[nodiscard]] constexpr DequantizeKernel<Out> dequantize_kernel(const KernelSet& set) noexcept {
+  static_assert(std::is_same_v<Out, float> || std::is_same_v<Out, bfloat16> || std::is_same_v<Out, half>, "Out: float, bfloat16 or half");
+  if constexpr (std::is_same_v<Out, float>) return set.dequantize_fp32;
+  else if constexpr (std::is_same_v<Out, bfloat16>) return set.dequantize_bf16;
+  else return set.dequantize_fp16;
+}
+
+/// How a layer is to be multiplied, or decoded: a plain value that a host may print, store and reload. It does not say
+/// which operation it is for.
 struct Plan {
   const char* arch = nullptr;  ///< name of a path; null where there is no plan
   TablePrecision precision = TablePrecision::exact;
@@ -40,6 +55,17 @@ template <class Archs = detail::CompiledArchs>
 [[nodiscard]] const MatvecKernels* find_matvec(const Plan& plan) noexcept {
   const KernelSet* set = plan.arch == nullptr ? nullptr : find_kernels<Archs>(plan.arch);
   return set == nullptr ? nullptr : &matvec_kernels(*set, plan.precision);
+}
+
+template <class Archs = detail::CompiledArchs>
+[[nodiscard]] const MatmulKernels* find_matmul(const Plan& plan) noexcept {
+  const KernelSet* set = plan.arch == nullptr ? nullptr : find_kernels<Archs>(plan.arch);
+  return set == nullptr ? nullptr : &matmul_kernels(*set, plan.precision);
+}
+template <class Out, class Archs = detail::CompiledArchs>
+[[nodiscard]] DequantizeKernel<Out> find_dequantize(const Plan& plan) noexcept {
+  const KernelSet* set = plan.arch == nullptr ? nullptr : find_kernels<Archs>(plan.arch);
+  return set == nullptr ? nullptr : dequantize_kernel<Out>(*set);
 }
 
 /// Characters that hold the text of any plan.

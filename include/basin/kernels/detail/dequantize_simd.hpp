@@ -60,7 +60,7 @@ struct SimdLutDequantize {
   static void run_octets(const PackedLayer& layer, const Tile<Out>& tile) noexcept {
     visit_strips(layer, tile, [&]<int Rows>(std::ptrdiff_t block, std::ptrdiff_t row, std::ptrdiff_t first, std::ptrdiff_t last, Out* to)
                                   BASIN_LAMBDA_INLINE {
-      const Strip strip = strip_at(layer, block, row);
+      const Strip strip = Rows == 1 ? row_at(layer, block, row) : strip_at(layer, block, row);
       const std::ptrdiff_t groups = groups_in_block(layer, block), stride = tile.stride;
       Eight<Arch, float> scale;
       for_rows<Rows>([&]<int R>() BASIN_LAMBDA_INLINE { scale.template at<R>() = O::broadcast(layer.scales[row + R]); });
@@ -88,7 +88,7 @@ struct SimdLutDequantize {
   static void run_edge(const PackedLayer& layer, std::ptrdiff_t block, std::ptrdiff_t row, std::ptrdiff_t octet, std::ptrdiff_t first,
                        std::ptrdiff_t last, Out* to) noexcept {
     const std::ptrdiff_t begin = 8 * octet < first ? first : 8 * octet, end = 8 * octet + 8 < last ? 8 * octet + 8 : last;
-    decode_octets<Arch, Kind, 1>(strip_at(layer, block, row), layer.scheme, groups_in_block(layer, block), layer.codebooks, octet, octet + 1,
+    decode_octets<Arch, Kind, 1>(row_at(layer, block, row), layer.scheme, groups_in_block(layer, block), layer.codebooks, octet, octet + 1,
                                     [&](std::ptrdiff_t, const Eight<Arch, float>& sum) BASIN_LAMBDA_INLINE {
       Out values[8];
       O::store(values, O::multiply(sum.v0, O::broadcast(layer.scales[row])));

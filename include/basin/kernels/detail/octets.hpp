@@ -33,9 +33,17 @@ struct Strip {
   return {tile_codes(layer, block, first) + start, rows, static_cast<int>(8 * (at - start))};
 }
 
-/// Codes q of a strip's rows, one in each byte.
+/// The codes of one row, for Rows = 1: nothing of its neighbours is read.
+[[nodiscard]] BASIN_ALWAYS_INLINE Strip row_at(const PackedLayer& layer, std::ptrdiff_t block, std::ptrdiff_t row) noexcept {
+  const std::ptrdiff_t first = row / PackedLayer::rows_per_block * PackedLayer::rows_per_block;
+  return {tile_codes(layer, block, first) + row - first, rows_in_block(layer, first), 0};
+}
+
+/// Codes q of a strip's rows, one in each byte; of its first row where Rows is 1.
+template <int Rows = 8>
 [[nodiscard]] BASIN_ALWAYS_INLINE std::uint64_t strip_codes(const Strip& strip, std::ptrdiff_t q, int bits) noexcept {
   const auto plane = [&](std::ptrdiff_t p) BASIN_LAMBDA_INLINE {
+    if constexpr (Rows == 1) return std::uint64_t{strip.column[p * strip.rows]};
     std::uint64_t bytes;
     __builtin_memcpy(&bytes, strip.column + p * strip.rows, sizeof bytes);
     return bytes >> strip.skipped_bits;
@@ -108,14 +116,19 @@ template <Groups Kind, int R, class Value>
 }
 
 /// Sums of codewords: sink(e, sums) for the octets e in [first, last) of an input block, inputs 8 e to 8 e + 7 of
-/// `Rows` rows of a strip. `books` is [M, K, g]. Sums are in codebook order. Where the last octet has one group of
+/// `Rows` rows of a strip, 8 or 1 (of row_at). `books` is [M, K, g]. Sums are in codebook order. Where the last octet has one group of
 /// 4, the other half repeats it.
-template <class Arch, Groups Kind, int Rows, class Value, class Sink>
+template <class Arch, Groups Kind, int Rows, int Bits = 0, class Value, class Sink>
 BASIN_ALWAYS_INLINE void decode_octets(const Strip& strip, const Scheme& scheme, std::ptrdiff_t num_groups, const Value* books,
                                        std::ptrdiff_t first, std::ptrdiff_t last, Sink sink) noexcept {
   using O = Octets<Arch>;
+  if constexpr (Rows == 1 && Bits == 0 && Kind != Groups::two_bytes) {  // a code's place is most of its cost here
+    if (scheme.bits_per_code == 4) return decode_octets<Arch, Kind, Rows, 4>(strip, scheme, num_groups, books, first, last, sink);
+    if (scheme.bits_per_code == 6) return decode_octets<Arch, Kind, Rows, 6>(strip, scheme, num_groups, books, first, last, sink);
+    return decode_octets<Arch, Kind, Rows, 8>(strip, scheme, num_groups, books, first, last, sink);
+  }
   constexpr bool is_eight = Kind == Groups::eight || Kind == Groups::two_bytes;
-  const int bits = Kind == Groups::two_bytes ? 8 : scheme.bits_per_code;
+  const int bits = Kind == Groups::two_bytes ? 8 : Bits != 0 ? Bits : scheme.bits_per_code;
   const std::ptrdiff_t g = is_eight ? 8 : Kind == Groups::four ? 4 : scheme.in_group_size;
   const std::ptrdiff_t codebooks = Kind == Groups::two_bytes ? 2 : scheme.num_codebooks, book_size = g << bits;
   std::ptrdiff_t j = Kind == Groups::octets ? 8 * first / g : first, within = 8 * first - j * g;
@@ -124,13 +137,13 @@ BASIN_ALWAYS_INLINE void decode_octets(const Strip& strip, const Scheme& scheme,
     const auto visit = [&](std::ptrdiff_t m, const auto& combine) BASIN_LAMBDA_INLINE {
       const Value* book = books + m * book_size;
       if constexpr (Kind == Groups::four) {
-        const std::uint64_t low = strip_codes(strip, 2 * e * codebooks + m, bits);
-        const std::uint64_t high = 2 * e + 1 < num_groups ? strip_codes(strip, (2 * e + 1) * codebooks + m, bits) : low;
+        const std::uint64_t low = strip_codes<Rows>(strip, 2 * e * codebooks + m, bits);
+        const std::uint64_t high = 2 * e + 1 < num_groups ? strip_codes<Rows>(strip, (2 * e + 1) * codebooks + m, bits) : low;
         for_rows<Rows>([&]<int R>() BASIN_LAMBDA_INLINE {
           combine.template operator()<R>(O::load_halves(codeword<Kind, R>(book, low, g), codeword<Kind, R>(book, high, g)));
         });
       } else {
-        const std::uint64_t codes = strip_codes(strip, (is_eight ? e : j) * codebooks + m, bits);
+        const std::uint64_t codes = strip_codes<Rows>(strip, (is_eight ? e : j) * codebooks + m, bits);
         if constexpr (Kind == Groups::octets) book += within;
         for_rows<Rows>([&]<int R>() BASIN_LAMBDA_INLINE { combine.template operator()<R>(O::load(codeword<Kind, R>(book, codes, g))); });
       }

@@ -95,6 +95,27 @@ TEST_CASE("A cache is what the formula says, on every path", "[kernels][referenc
   }
 }
 
+TEST_CASE("A cache of values twice as large decodes to twice as much, and what is not clipped is within a scale", "[kernels][property]") {
+  const Kv4Format format = GENERATE(Kv4Format{}, Kv4Format{64, 32, 1});
+  const std::vector<float> x = normal_inputs(format.size, 4);
+  std::vector<float> twice = x, out(x.size()), doubled(x.size());
+  for (float& value : twice) value *= 2;
+  for (const KernelSet& kernels : basin::test::tested_kernels()) {
+    CAPTURE(kernels.arch);
+    const Cache once(format, 1), second(format, 1);
+    kernels.kv4.quantize(once.view, x.data(), format.size, 0, 1);
+    kernels.kv4.quantize(second.view, twice.data(), format.size, 0, 1);
+    kernels.kv4.dequantize(once.view, 0, 1, out.data(), format.size);
+    kernels.kv4.dequantize(second.view, 0, 1, doubled.data(), format.size);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      CHECK(doubled[i] == 2 * out[i]);
+      // The zero is rounded too, so that an end of the range may lie half a scale outside.
+      const float scale = once.scale(0, static_cast<std::ptrdiff_t>(i) / format.group * format.group);
+      if (format.clip == 1) CHECK(std::abs(x[i] - out[i]) <= scale * (1 + 0x1p-16f));
+    }
+  }
+}
+
 TEST_CASE("Scores and mixes stay within their bounds and give the scalar path's bits", "[kernels][reference]") {
   const Kv4Format format = GENERATE(Kv4Format{}, Kv4Format{64, 32, 1}, Kv4Format{96, 96, 0.9f}, Kv4Format{256, 64, 0.95f});
   const std::ptrdiff_t rows = 37, queries = 2;

@@ -67,6 +67,27 @@ TEST_CASE("Activations are what the formula says, on every path", "[kernels][ref
   }
 }
 
+TEST_CASE("Activations twice as large decode to twice as much, and what is not clipped is half a step away", "[kernels][property]") {
+  const std::ptrdiff_t n_in = 200;
+  const ActivationFormat format = GENERATE(ActivationFormat{}, ActivationFormat{4, 0.9f, 0}, ActivationFormat{4, 1, 16});
+  const std::vector<float> x = normal_inputs(n_in, 3);
+  std::vector<float> twice = x;
+  for (float& value : twice) value *= 2;
+  const float limit = format.bits == 8 ? 127 : 7;
+  const std::ptrdiff_t group = format.group == 0 ? n_in : format.group;
+  for (const KernelSet& kernels : basin::test::tested_kernels()) {
+    CAPTURE(kernels.arch);
+    const Activations once(kernels.activations, format, x, n_in, 1), doubled(kernels.activations, format, twice, n_in, 1);
+    for (std::ptrdiff_t i = 0; i < n_in; ++i) {
+      const float step = once.view().steps[i / group], value = x[static_cast<std::size_t>(i)];
+      CHECK(doubled.view().steps[i / group] == 2 * step);
+      CHECK(doubled.view().values[i] == once.view().values[i]);
+      const float decoded = step * static_cast<float>(once.view().values[i]);
+      if (std::abs(value) <= limit * step) CHECK(std::abs(value - decoded) <= step / 2 * (1 + 0x1p-16f));
+    }
+  }
+}
+
 TEST_CASE("Packed integers of four bits give the workspace that they came from", "[kernels][property]") {
   const std::ptrdiff_t n_in = GENERATE(1, 2, 31, 64, 333), batch = 3;
   const ActivationFormat format = GENERATE(ActivationFormat{4, 0.9f, 0}, ActivationFormat{4, 1, 48});

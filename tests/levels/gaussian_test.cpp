@@ -7,6 +7,7 @@
 #include <basin/levels/power_of_two_mirror_no_zero.hpp>
 #include <basin/levels/symmetric_integer.hpp>
 #include <basin/levels/ternary.hpp>
+#include <basin/core/types.hpp>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/random.hpp"
 
 using namespace basin;
 
@@ -105,6 +107,22 @@ TEMPLATE_TEST_CASE("The closed form agrees with the sum over cells", "[levels][p
     const double cells = gaussian_cells(scaled_levels<TestType>(scale)).mean_squared_error();
     CHECK(std::abs(cells - mirror_no_zero_error(outer, inner_to_outer<TestType>())) <= 1e-14 * std::max(1.0, outer * outer) * 4);
   }
+}
+
+TEMPLATE_TEST_CASE("A million Gaussian numbers have the error of the table", "[levels][reference]", SymmetricInteger<2>, MirrorNoZero,
+                   PowerOfTwoMirrorNoZero, FarMirrorNoZero, LloydMax, NormalFloat2, Ternary) {
+  const auto levels = scaled_levels<TestType>(gaussian_scale<TestType>());
+  test::Rng rng(31);
+  const Index samples = 1'000'000;
+  const Vector<double> x = test::normal_vector<double>(samples, rng);
+  double error = 0;
+  for (const double value : x) {
+    double nearest = std::abs(value - levels[0]);
+    for (const double level : levels) nearest = std::min(nearest, std::abs(value - level));
+    error += nearest * nearest;
+  }
+  // The standard error of the mean is at most .002 of it: a square varies by less than twice its mean.
+  CHECK_THAT(error / static_cast<double>(samples), Catch::Matchers::WithinRel(gaussian_fit<TestType>().mean_squared_error(), 0.005));
 }
 
 TEST_CASE("Cells match the midpoint rule", "[levels][reference]") {

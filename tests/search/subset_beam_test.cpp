@@ -54,7 +54,7 @@ TEST_CASE("Subsets of one input are coordinate descent in the order of the pass"
   const Layer layer = basin::test::random_layer<double>(4, n_in, 1, rng);
   Weight got = basin::test::random_levels<double>(4, n_in, {-4, -1, 1, 4}, with_zero_points, rng), want = got;
   SubsetBeam{.beam_size = 1, .subset_inputs = 1, .passes = 2, .damping = 0}.search(layer, got, 7, 3);
-  for (const std::uint64_t round : {0, 1}) {
+  for (const std::uint64_t round : {std::uint64_t{0}, std::uint64_t{1}}) {
     auto random = basin::keyed_random(7, {0x5b5e7, 3, round});
     std::vector<Index> order = basin::detail::identity_order(n_in);
     basin::detail::shuffle(order, random);

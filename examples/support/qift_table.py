@@ -63,12 +63,12 @@ def rounding_table(results):
 def model_table(results):
     rows = [("weights", "bits per weight", "layer error", "against SYM-INT", "perplexity", "rotations", "seconds")]
     rows.append(("original", "32", "", "", f"{read(results.folder, 'original.json')['perplexity']:.2f}", "", ""))
-    base = mean_of(results.runs("gptq_sym_int"), "mean_error")
+    base = results.runs("gptq_sym_int")[0]["mean_error"]  # of the first rotation, as what is compared with it
 
     def row(title, name, compares=False):
         runs = results.runs(name)
         error = mean_of(runs, "mean_error")
-        rows.append((title, f"{mean_of(runs, 'bits_per_weight'):.2f}", f"{error:.4f}", f"{error / base:.3f}" if compares else "",
+        rows.append((title, f"{mean_of(runs, 'bits_per_weight'):.2f}", f"{error:.4f}", f"{runs[0]['mean_error'] / base:.3f}" if compares else "",
                      spread(results.perplexities(name), 2), str(len(runs)),
                      f"{mean_of(runs, 'quantization_seconds') + mean_of(runs, 'calibration_seconds'):.0f}"))
 
@@ -127,7 +127,8 @@ def main():
     models, ranking = model_table(results)
     notes = ("Layer error: tr(dW H dW') / tr(W H W'), mean over layers; perplexity: mean and standard deviation over rotations; "
              "seconds: quantizing and calibrating, less where Hessians were kept. GPTQ rows use the original model's Hessians, each layer "
-             "by itself; the default is calibrated behind quantized layers and makes up for their errors. " +
+             "by itself; GPTAQ and the default are calibrated behind quantized layers, on half as many tokens, and make up for their "
+             "errors. " +
              f"Processor: {processor()}, {os.cpu_count()} threads.")
     print("Rounding to nearest, all layers rotated:\n")
     print_table(rounding)

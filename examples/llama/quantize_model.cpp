@@ -112,6 +112,8 @@ struct Arguments {
   void settle() {
     if (!quantize.is_qift() && (run.activation_bits != 16 || run.kv_bits != 16 || num_high || !gguf.empty() || measures_gaussianity))
       support::fail("--activation-bits, --kv-bits, --mixed, --gaussianity and --export-gguf: of --method qift only");
+    if (!gguf.empty() && std::filesystem::is_directory(model))
+      support::fail("--export-gguf: copies what it does not quantize from the model's GGUF file, but ", model, " is a directory");
     if (is_original() && (strength.value_or(0) > 0 || is_asymmetric()))
       support::fail("--hessians original: nothing is known then of the errors that --compensate and gptaq make up for");
     if (!is_original() && !num_high && !hessian_folder.empty())
@@ -125,8 +127,8 @@ struct Arguments {
     return llama::level_part_quantizer(quantize.level_quantizer(quantize.level_options(), run.rotation_seed), run);
   }
   /// One that is quick, to see what few bits do.
-  [[nodiscard]] llama::PartQuantizer trial_quantizer() const {
-    const support::LevelOptions options = quantize.level_options().with_compensation("gptq");
+  [[nodiscard]] llama::PartQuantizer trial_quantizer(const char* way) const {
+    const support::LevelOptions options = quantize.level_options().with_compensation(way);
     return llama::level_part_quantizer(quantize.level_quantizer(options, run.rotation_seed), run);
   }
 };
@@ -148,7 +150,7 @@ BlockLevels choose_levels(const Arguments& arguments, const BlockRange& range, c
   const Index window = std::min<Index>(arguments.window, arguments.rule_tokens);
   llama::OriginalHessians hessians(model, stages, tokens, arguments.window, range.last + 1, arguments.hessian_folder);
   llama::Sensitivities sensitivities(model, stages, llama::Calibration(model, stages, sample, window), arguments.rule);
-  const llama::PartQuantizer quantizer = arguments.trial_quantizer();
+  const llama::PartQuantizer quantizer = arguments.trial_quantizer("gptq"), rough = arguments.trial_quantizer("rtn");
   support::ProgressLine progress("sensitivity");
   std::vector<basin::PrecisionCandidate> candidates;
   for (Index b = 0; b <= range.last; ++b) {
@@ -157,7 +159,7 @@ BlockLevels choose_levels(const Arguments& arguments, const BlockRange& range, c
       sensitivities.skip();
       continue;
     }
-    candidates.push_back(sensitivities.next(block, quantizer, low, BlockLevels::high, context));
+    candidates.push_back(sensitivities.next(block, quantizer, rough, low, BlockLevels::high, context));
     progress.update(static_cast<double>(b + 1) / static_cast<double>(range.last + 1),
                     basin::concat(candidates.back().name, " ", candidates.back().sensitivity));
   }

@@ -71,12 +71,14 @@ class Sensitivities {
   /// Passes the next block over.
   void skip() { advance(at_, model_.blocks.at(next_++)); }
   /// Of the next block, the first one at first.
-  [[nodiscard]] basin::PrecisionCandidate next(const BlockHessians& hessians, const PartQuantizer& quantizer, const std::string& low_levels,
-                                               const std::string& high_levels, const basin::RunContext& context) {
+  /// @param rough  quantizes to many bits where only their number is asked for
+  [[nodiscard]] basin::PrecisionCandidate next(const BlockHessians& hessians, const PartQuantizer& quantizer, const PartQuantizer& rough,
+                                               const std::string& low_levels, const std::string& high_levels,
+                                               const basin::RunContext& context) {
     const std::size_t b = next_++;
     const Block& original = model_.blocks.at(b);
     const QuantizedBlock low(original, hessians, quantizer, low_levels, context);
-    const QuantizedBlock high(original, hessians, quantizer, high_levels, context);
+    const QuantizedBlock high(original, hessians, rule_ == SensitivityRule::loss ? quantizer : rough, high_levels, context);
     Calibration changed = at_;
     advance(at_, original);
     double sensitivity = 0;

@@ -75,8 +75,7 @@ def model_table(results):
     for levels in SETS + ("int3", "int4"):
         row(f"{NAMES[levels]}, GPTQ", f"gptq_{levels}", True)
     high = results.runs("mixed")[0]["mixed"]
-    row(f"mirror no-zero and int4 by KL, GPTQ", "mixed")
-    row("mirror no-zero, GPTAQ behind quantized layers", "gptaq_mnz")
+    row("mirror no-zero and int4 by KL, GPTQ", "mixed")
     row("mirror no-zero, the default", "beam_mnz")
     perplexities = results.perplexities("beam_mnz_a4kv4")
     rows.append(("the same, activations, keys and values in 4 bits", rows[-1][1], "", "", spread(perplexities, 2), str(len(perplexities)), ""))
@@ -127,8 +126,7 @@ def main():
     models, ranking = model_table(results)
     notes = ("Layer error: tr(dW H dW') / tr(W H W'), mean over layers; perplexity: mean and standard deviation over rotations; "
              "seconds: quantizing and calibrating, less where Hessians were kept. GPTQ rows use the original model's Hessians, each layer "
-             "by itself; GPTAQ and the default are calibrated behind quantized layers, on half as many tokens, and make up for their "
-             "errors. " +
+             "by itself; the default is calibrated behind quantized layers and makes up for their errors. " +
              f"Processor: {processor()}, {os.cpu_count()} threads.")
     print("Rounding to nearest, all layers rotated:\n")
     print_table(rounding)
@@ -138,7 +136,7 @@ def main():
     print(ranking + "\n")
     print(notes)
     if arguments.report:
-        paragraphs = [f"<h2>Scalar level sets on SmolLM2-135M-Instruct</h2>", html_table(rounding), f"<p>{html.escape(rotation)}</p>",
+        paragraphs = ["<h2>Scalar level sets on SmolLM2-135M-Instruct</h2>", html_table(rounding), f"<p>{html.escape(rotation)}</p>",
                       html_table(models), f"<p>{html.escape(ranking)}</p>", f"<p>{html.escape(notes)}</p>"]
         report_page.put_section(arguments.report, "levels", "\n".join(paragraphs))
 

@@ -36,6 +36,7 @@
 #include <basin/metric/output_error.hpp>
 #include <basin/metric/tempered_blocks.hpp>
 #include <basin/pipeline/best_of.hpp>
+#include <basin/pipeline/bit_allocation.hpp>
 #include <basin/pipeline/mixed_precision.hpp>
 #include <basin/pipeline/quantizer.hpp>
 #include <basin/pipeline/recipes.hpp>

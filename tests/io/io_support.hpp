@@ -4,6 +4,7 @@
 #include <basin/io/byte_reader.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -104,8 +105,9 @@ class ByteWriter {
  public:
   template <class T>
   ByteWriter& put(T value) {
-    bytes_.resize(bytes_.size() + sizeof value);
-    store_little_endian(value, bytes_.data() + bytes_.size() - sizeof value);
+    std::array<std::byte, sizeof value> raw;
+    store_little_endian(value, raw.data());
+    for (const std::byte byte : raw) bytes_.push_back(byte);
     return *this;
   }
   ByteWriter& text(std::string_view characters) {

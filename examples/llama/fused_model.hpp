@@ -7,15 +7,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <utility>
 #include <vector>
 
 namespace llama {
-/// Rotates the residual stream of a model; nothing is left for an engine to run. Norms become 1, and the head a tensor of
-/// its own.
-///
-/// Returns what was done, for a log.
-inline std::string fuse_residual_rotation(Model& model, std::uint64_t seed, const basin::RunContext& context) {
+/// basin::fuse_rotation of the engine's model: norms become 1, and the head a tensor of its own.
+inline basin::FusedRotation fuse_rotation(Model& model, basin::FusionOptions options, const basin::RunContext& context = {}) {
   // The engine's layers are values: copies are rotated and become layers again.
   Matrix embedding = model.embedding.weight(), head = model.head().weight();
   std::vector<std::vector<Matrix>> parts;
@@ -30,15 +27,18 @@ inline std::string fuse_residual_rotation(Model& model, std::uint64_t seed, cons
     tensors.blocks.push_back({block.attention_norm, p[q_proj], p[k_proj], p[v_proj], p[o_proj], block.ffn_norm, p[gate_proj],
                               p[up_proj], p[down_proj]});
   }
-  const basin::FusedRotation fused = basin::fuse_rotation(
-      tensors,
-      {.head_dim = model.config.head_dim, .seed = seed, .rotate_heads = false, .rotate_ffn = false, .rotate_queries_and_keys = false},
-      context);
+  options.head_dim = model.config.head_dim;
+  basin::FusedRotation fused = basin::fuse_rotation(tensors, options, context);
   model.embedding = Linear(std::move(embedding));
   model.output = Linear(std::move(head));
   for (std::size_t b = 0; b < parts.size(); ++b)
     for (std::size_t p = 0; p < num_parts; ++p) model.blocks[b].parts[p] = Linear(std::move(parts[b][p]));
-  return fused.description();
+  return fused;
+}
+
+/// Rotates the residual stream alone: nothing is left for an engine to run.
+inline basin::FusedRotation fuse_residual_rotation(Model& model, std::uint64_t seed, const basin::RunContext& context = {}) {
+  return fuse_rotation(model, {.seed = seed, .rotate_heads = false, .rotate_ffn = false, .rotate_queries_and_keys = false}, context);
 }
 
 }  // namespace llama

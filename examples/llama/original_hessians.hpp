@@ -38,7 +38,8 @@ class Fingerprint {
       value_ ^= value_ >> 29;
     }
   }
-  void add(const Matrix& m) { add(std::as_bytes(std::span(m.data(), static_cast<std::size_t>(m.size())))); }
+  template <class Values>
+  void add(const Eigen::PlainObjectBase<Values>& m) { add(std::as_bytes(std::span(m.data(), static_cast<std::size_t>(m.size())))); }
   [[nodiscard]] std::uint64_t value() const noexcept { return value_; }
 
  private:
@@ -88,10 +89,14 @@ class OriginalHessians {
   static std::uint64_t fingerprint(const Model& model, std::span<const Token> tokens, Index window) {
     Fingerprint found;
     found.add(model.embedding.weight());
-    for (const Block& block : model.blocks)
+    for (const Block& block : model.blocks) {
+      found.add(block.attention_norm);
+      found.add(block.ffn_norm);
       for (const Linear& linear : block.parts) found.add(linear.weight());
+    }
     found.add(std::as_bytes(tokens));
-    found.add(std::as_bytes(std::span(&window, 1)));
+    const std::array numbers{double(window), double(model.config.head_dim), double(model.config.norm_epsilon), double(model.config.rope_base)};
+    found.add(std::as_bytes(std::span(numbers)));
     return found.value();
   }
   void claim_folder(std::uint64_t fingerprint) {

@@ -240,7 +240,7 @@ void quantize_model(Arguments arguments) {
   support::ThreadPool pool(arguments.threads);
   const basin::RunContext context{.executor = pool};
   if (arguments.fuses_rotation())
-    std::printf("%s\n", llama::fuse_residual_rotation(model, *arguments.quantize.rotation_seed(), context).c_str());
+    std::printf("%s\n", llama::fuse_residual_rotation(model, *arguments.quantize.rotation_seed(), context).description().c_str());
   const llama::Stages original_stages(model.config, arguments.window, pool);
   model.config.kv_bits = arguments.run.kv_bits;
   const llama::Stages stages(model.config, arguments.window, pool);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/random_model.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 #include "support/thread_pool.hpp"
@@ -19,20 +20,6 @@ using namespace llama;
 using Wide = basin::Matrix<double>;
 
 namespace {
-/// Random weights under the names that build_model asks for.
-struct RandomSource {
-  mutable basin::test::Rng rng{1};
-  bool untied = false;
-
-  bool has(const std::string&) const { return untied; }
-  Vector vector(const std::string&, Index size) const {
-    return Vector::Ones(size) + 0.1f * basin::test::normal_vector<float>(size, rng);
-  }
-  Linear linear(const std::string&, Shape shape) const {
-    return Linear(basin::test::normal_matrix<float>(shape.rows, shape.cols, rng) / std::sqrt(float(shape.cols)));
-  }
-};
-
 Config tiny_config() {
   return {.hidden = 12, .ffn = 20, .blocks = 2, .heads = 4, .kv_heads = 2, .head_dim = 6, .vocab = 31,
           .context = 400, .norm_epsilon = 1e-5f, .rope_base = 100.0f};

@@ -101,7 +101,7 @@ TEST_CASE("A quantized model in a GGUF file makes the logits of the engine's", "
   }
   Model model = original;
   if (rotated) {
-    CHECK(fuse_residual_rotation(model, 7, {}).starts_with("residual stream: Hadamard of order 32"));
+    CHECK(fuse_residual_rotation(model, 7).description().starts_with("residual stream: Hadamard of order 32"));
     CHECK((run(model) - run(original)).norm() <= 1e-4f * run(original).norm());
   }
   QuantizedLayers layers;

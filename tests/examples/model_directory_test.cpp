@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "examples/random_model.hpp"
 #include "io/io_support.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
@@ -17,15 +18,6 @@ using namespace llama;
 namespace fs = std::filesystem;
 
 namespace {
-struct RandomSource {
-  mutable basin::test::Rng rng{1};
-  bool untied = false;
-  bool has(const std::string&) const { return untied; }
-  Vector vector(const std::string&, Index size) const { return basin::test::normal_vector<float>(size, rng); }
-  Linear linear(const std::string&, Shape s) const {
-    return Linear(basin::test::normal_matrix<float>(s.rows, s.cols, rng));
-  }
-};
 Config tiny_config() {
   return {.hidden = 12, .ffn = 20, .blocks = 2, .heads = 2, .kv_heads = 1, .head_dim = 6, .vocab = 300,
           .context = 64, .norm_epsilon = 1e-5f, .rope_base = 100.0f};

@@ -68,6 +68,12 @@ TEST_CASE("Hessians of another model or text are not taken", "[examples][bad-inp
   other[3] = 2;
   CHECK_THROWS_WITH(collect(model, other, 1, folder / "h"), contains_text("another model, text"));
   Model changed = model;
+  changed.config.rope_base *= 2;
+  CHECK_THROWS_WITH(collect(changed, text, 1, folder / "h"), contains_text("another model, text"));
+  changed = model;
+  changed.blocks[1].ffn_norm(0) += 1;
+  CHECK_THROWS_WITH(collect(changed, text, 1, folder / "h"), contains_text("another model, text"));
+  changed = model;
   Matrix weight = changed.blocks[2].parts[down_proj].weight();
   weight(0, 0) += 1;
   changed.blocks[2].parts[down_proj] = Linear(weight);

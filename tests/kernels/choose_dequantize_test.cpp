@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/fake_kernels.hpp"
 #include "kernels/random_layer.hpp"
 #include "kernels/tested_kernels.hpp"
 #include "support/catch.hpp"
@@ -18,15 +19,14 @@ using kernels::Plan;
 using kernels::TablePrecision;
 
 namespace {
-std::int64_t now = 0;
+using basin::test::FakeTime;
+
 int tiles_run = 0;
-std::int64_t read_clock() noexcept { return now; }
-std::int64_t stopped_clock() noexcept { return 0; }
 
 /// So many ns for a tile and for each of its rows.
 template <int NsPerTile, int NsPerRow>
 void decode(const basin::PackedLayer&, std::ptrdiff_t first_row, std::ptrdiff_t last_row, std::ptrdiff_t, std::ptrdiff_t, float*, std::ptrdiff_t) noexcept {
-  now += NsPerTile + NsPerRow * (last_row - first_row);
+  FakeTime::now += NsPerTile + NsPerRow * (last_row - first_row);
   ++tiles_run;
 }
 template <int NsPerTile, int NsPerRow>
@@ -40,7 +40,7 @@ const KernelSet fakes[] = {fake_set<0, 90>("scalar"), fake_set<10, 30>("avx2"), 
 
 Plan choose_fake(const basin::PackedLayer& layer, std::span<const KernelSet> paths, const ChooseDequantizeOptions& options) {
   const AlignedBytes scratch(kernels::choose_dequantize_scratch_bytes<float>(layer, options));
-  return kernels::choose_dequantize<float>(layer, paths, options, scratch.span(), &read_clock);
+  return kernels::choose_dequantize<float>(layer, paths, options, scratch.span(), &FakeTime::read);
 }
 }  // namespace
 
@@ -64,15 +64,15 @@ TEST_CASE("choose_dequantize takes the fastest path for the shape of the tile", 
 TEST_CASE("choose_dequantize gives slow paths up and ends under any clock", "[kernels][property]") {
   const PackedRandomLayer layer({2, 8, 8, 1}, 100, 2560, 1);
   const KernelSet paths[] = {fake_set<100000, 0>("scalar"), fakes[1]};
-  now = 0;
+  FakeTime::now = 0;
   CHECK(std::string(choose_fake(layer.packed, paths, {.rows = 1, .inputs = 256, .nanoseconds = 10000}).arch) == "avx2");
-  CHECK(now <= 10000 + 2 * 400 + 2 * 40 + 2 * 100000);
+  CHECK(FakeTime::now <= 10000 + 2 * 400 + 2 * 40 + 2 * 100000);
   float tile[256];
   const ChooseDequantizeOptions options{.rows = 1, .inputs = 256};
   const auto scratch = std::as_writable_bytes(std::span(tile));
-  CHECK(kernels::choose_dequantize<float>(layer.packed, paths, options, scratch, &stopped_clock).arch != nullptr);
+  CHECK(kernels::choose_dequantize<float>(layer.packed, paths, options, scratch, &FakeTime::stopped).arch != nullptr);
   tiles_run = 0;  // without memory the last path, not measured
-  const Plan plan = kernels::choose_dequantize<float>(layer.packed, paths, options, scratch.first(scratch.size() - 1), &read_clock);
+  const Plan plan = kernels::choose_dequantize<float>(layer.packed, paths, options, scratch.first(scratch.size() - 1), &FakeTime::read);
   CHECK(std::string(plan.arch) == "avx2");
   CHECK(plan.weights_per_ns == 0);
   CHECK(tiles_run == 0);
@@ -82,13 +82,9 @@ TEMPLATE_TEST_CASE("choose_dequantize measures the paths of this processor insid
   const PackedRandomLayer layer({2, 8, 8, 1}, 40, 531, 2);
   const auto paths = basin::test::tested_kernels();
   const ChooseDequantizeOptions options{.rows = GENERATE(1, 16, 99), .inputs = GENERATE(37, 256, 9999), .nanoseconds = 20000};
-  const std::size_t size = kernels::choose_dequantize_scratch_bytes<TestType>(layer.packed, options);
-  const AlignedBytes scratch(size + 64);
-  const Plan plan = kernels::choose_dequantize<TestType>(layer.packed, paths, options, scratch.span().first(size));
-  for (std::size_t i = size; i < size + 64; ++i) CHECK(scratch.data()[i] == std::byte{0xa5});
-  CHECK(plan.weights_per_ns > 0);
-  REQUIRE(kernels::find_dequantize<TestType>(plan) != nullptr);
-  char text[kernels::plan_text_size];
-  CHECK(to_text(plan, text) > 0);
-  CHECK(kernels::find_dequantize<TestType>(kernels::parse_plan(text)) == kernels::find_dequantize<TestType>(plan));
+  const auto choose_in = [&](std::span<std::byte> scratch) {
+    return kernels::choose_dequantize<TestType>(layer.packed, paths, options, scratch);
+  };
+  basin::test::check_measured_choice(choose_in, [](const Plan& plan) { return kernels::find_dequantize<TestType>(plan); },
+                                     kernels::choose_dequantize_scratch_bytes<TestType>(layer.packed, options));
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/fake_kernels.hpp"
 #include "kernels/random_layer.hpp"
 #include "kernels/tested_kernels.hpp"
 #include "support/catch.hpp"
@@ -20,24 +21,18 @@ using kernels::Plan;
 using kernels::TablePrecision;
 
 namespace {
-// Kernels that take a known time under a clock of their own, and err by a known amount.
-std::int64_t now = 0;
-std::ptrdiff_t rows_run = 0;
-std::int64_t read_clock() noexcept { return now; }
-std::int64_t stopped_clock() noexcept { return 0; }
+using basin::test::FakeTime;
 
 std::size_t one_line(const basin::PackedLayer&, std::ptrdiff_t) noexcept { return 64; }
 template <int NsPerVector>
 void prepare(const basin::PackedLayer&, const float*, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t first, std::ptrdiff_t last, void*) noexcept {
-  now += NsPerVector * (last - first);
+  FakeTime::now += NsPerVector * (last - first);
 }
 template <int NsPerRow, int ErrorPerMille>
 void run(const basin::PackedLayer&, const void*, std::ptrdiff_t batch, std::ptrdiff_t first, std::ptrdiff_t last, float* y, std::ptrdiff_t stride,
          void*) noexcept {
-  now += NsPerRow * (last - first);
-  rows_run += last - first;
-  for (std::ptrdiff_t v = 0; v < batch; ++v)
-    for (std::ptrdiff_t r = first; r < last; ++r) y[v * stride + r - first] = static_cast<float>(r + v + 1) * (1 + static_cast<float>(ErrorPerMille) / 1000);
+  FakeTime::now += NsPerRow * (last - first);
+  basin::test::fake_products(batch, first, last, ErrorPerMille, y, stride);
 }
 template <int NsPerVector, int NsPerRow, int ErrorPerMille>
 constexpr kernels::MatmulKernels fake{&one_line, &one_line, &prepare<NsPerVector>, &run<NsPerRow, ErrorPerMille>};
@@ -56,21 +51,18 @@ const KernelSet fakes[] = {fake_set<100, 90, 80>("scalar"), fake_set<40, 12, 5>(
 
 Plan choose_fake(const basin::PackedLayer& layer, std::span<const KernelSet> paths, const ChooseOptions& options) {
   const AlignedBytes scratch(kernels::choose_matmul_scratch_bytes(layer, paths, options.batch));
-  return kernels::choose_matmul(layer, paths, options, scratch.span(), &read_clock);
+  return kernels::choose_matmul(layer, paths, options, scratch.span(), &FakeTime::read);
 }
 }  // namespace
 
 TEST_CASE("choose_matmul takes the fastest product of the whole layer within the accepted error", "[kernels][reference]") {
   const PackedRandomLayer layer({2, 8, 8, 1}, 3000, 64, 1);  // times of 256 rows stand for 3000
-  const auto expect = [&](int batch, float accepted, const char* arch, TablePrecision precision, double ns, double error) {
-    CAPTURE(batch, accepted, arch);
-    const Plan plan = choose_fake(layer.packed, fakes, {.batch = batch, .max_relative_error = accepted, .nanoseconds = 1000000});
-    REQUIRE(plan.arch != nullptr);
-    CHECK(std::string(plan.arch) == arch);
-    CHECK(plan.precision == precision);
-    CHECK(std::abs(static_cast<double>(plan.relative_error) - error) <= 1e-5);
-    const double rate = batch * 3000.0 * 64 / ns;
-    CHECK(std::abs(static_cast<double>(plan.weights_per_ns) - rate) <= 1e-5 * rate);
+  const auto expect = [&](int batch, float error_within, const char* arch, TablePrecision precision, double ns, double error) {
+    CAPTURE(batch);
+    const auto choose_within = [&](float accepted) {
+      return choose_fake(layer.packed, fakes, {.batch = batch, .max_relative_error = accepted, .nanoseconds = 1000000});
+    };
+    basin::test::check_choice(choose_within, error_within, arch, precision, batch * 3000.0 * 64, ns, error);
   };
   expect(32, 0.02f, "avx2", TablePrecision::int8, 3000 * 5 + 32 * 300, 0.010);
   expect(200, 0.02f, "avx2", TablePrecision::int16, 3000 * 12 + 200 * 20, 0.001);  // preparing 200 inputs in int8 costs more than rows do
@@ -82,31 +74,21 @@ TEST_CASE("choose_matmul gives slow paths up and ends under any clock", "[kernel
   const PackedRandomLayer layer({2, 8, 8, 1}, 3000, 64, 1);
   const ChooseOptions options{.batch = 4, .max_relative_error = 1, .nanoseconds = 300000};
   const KernelSet slow_first[] = {fake_set<100000, 100000, 100000>("scalar"), fakes[1]};
-  now = 0;
+  FakeTime::now = 0;
   CHECK(std::string(choose_fake(layer.packed, slow_first, options).arch) == "avx2");
   // The reference, a share and three calls for each of the other path's, and 16 rows for each of the slow one's.
-  CHECK(now <= 300000 + 5 * 256 * (40 + 12 + 5) + 10 * 4 * 330 + 3 * 16 * 100000);
+  CHECK(FakeTime::now <= 300000 + 5 * 256 * (40 + 12 + 5) + 10 * 4 * 330 + 3 * 16 * 100000);
   const AlignedBytes scratch(kernels::choose_matmul_scratch_bytes(layer.packed, fakes, 4));
-  CHECK(kernels::choose_matmul(layer.packed, fakes, options, scratch.span(), &stopped_clock).arch != nullptr);
+  CHECK(kernels::choose_matmul(layer.packed, fakes, options, scratch.span(), &FakeTime::stopped).arch != nullptr);
 }
 
 TEST_CASE("Without memory choose_matmul measures nothing: the last path, by its steps", "[kernels][property]") {
   const PackedRandomLayer layer({2, 8, 8, 1}, 300, 512, 1);
-  rows_run = 0;
-  const AlignedBytes scratch(kernels::choose_matmul_scratch_bytes(layer.packed, fakes, 2));
-  const auto choose_with = [&](std::size_t size, float accepted) {
-    return kernels::choose_matmul(layer.packed, fakes, {.batch = 2, .max_relative_error = accepted}, scratch.span().first(size), &read_clock);
+  const auto choose_in = [&](std::span<std::byte> scratch, float accepted) {
+    return kernels::choose_matmul(layer.packed, fakes, {.batch = 2, .max_relative_error = accepted}, scratch, &FakeTime::read);
   };
-  for (const std::size_t size : {std::size_t{0}, scratch.size() - 1}) {
-    const Plan plan = choose_with(size, 0.5f);
-    CHECK(std::string(plan.arch) == "avx512bw");
-    CHECK(plan.precision == TablePrecision::int8);
-    CHECK(plan.weights_per_ns == 0);
-    CHECK(plan.relative_error == kernels::expected_matmul_error(layer.packed, TablePrecision::int8));
-  }
-  CHECK(choose_with(0, 2e-3f).precision == TablePrecision::int16);
-  CHECK(choose_with(0, 0).precision == TablePrecision::exact);
-  CHECK(rows_run == 0);
+  basin::test::check_choice_without_memory(choose_in, kernels::choose_matmul_scratch_bytes(layer.packed, fakes, 2),
+                                           kernels::expected_matmul_error(layer.packed, TablePrecision::int8), 2e-3f);
 }
 
 TEST_CASE("choose_matmul measures the paths of this processor inside its memory", "[kernels][property]") {
@@ -115,18 +97,11 @@ TEST_CASE("choose_matmul measures the paths of this processor inside its memory"
   CAPTURE(scheme.num_codebooks, scheme.bits_per_code, batch);
   const PackedRandomLayer layer(scheme, 300, 531, 2);
   const auto paths = basin::test::tested_kernels();
-  const std::size_t size = kernels::choose_matmul_scratch_bytes(layer.packed, paths, batch);
-  const AlignedBytes scratch(size + 64);
-  const Plan plan = kernels::choose_matmul(layer.packed, paths, {.batch = batch, .max_relative_error = 1, .nanoseconds = 100000}, scratch.span().first(size));
-  for (std::size_t i = size; i < size + 64; ++i) CHECK(scratch.data()[i] == std::byte{0xa5});
-  const kernels::MatmulKernels* found = kernels::find_matmul(plan);
-  REQUIRE(found != nullptr);
-  CHECK(plan.weights_per_ns > 0);
-  CHECK(plan.relative_error >= 0);
-  CHECK(plan.relative_error < 0.1f);
-  char text[kernels::plan_text_size];
-  CHECK(to_text(plan, text) > 0);
-  CHECK(kernels::find_matmul(kernels::parse_plan(text)) == found);
+  const auto choose_in = [&](std::span<std::byte> scratch) {
+    return kernels::choose_matmul(layer.packed, paths, {.batch = batch, .max_relative_error = 1, .nanoseconds = 100000}, scratch);
+  };
+  basin::test::check_measured_choice(choose_in, [](const Plan& plan) { return kernels::find_matmul(plan); },
+                                     kernels::choose_matmul_scratch_bytes(layer.packed, paths, batch));
 }
 
 TEST_CASE("The expected error of a product is within a factor of 2 of the measured one", "[kernels][reference]") {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/fake_kernels.hpp"
 #include "kernels/random_layer.hpp"
 #include "kernels/tested_kernels.hpp"
 #include "support/catch.hpp"
@@ -22,23 +23,17 @@ using kernels::Plan;
 using kernels::TablePrecision;
 
 namespace {
-// Kernels that take a known time under a clock of their own, and err by a known amount.
-std::int64_t now = 0;
-int rows_run = 0;
-std::int64_t read_clock() noexcept { return now; }
-std::int64_t stopped_clock() noexcept { return 0; }
+using basin::test::FakeTime;
 
 std::size_t one_line(const basin::PackedLayer&, int) noexcept { return 64; }
 template <int NsPerBlock>
 void build(const basin::PackedLayer&, const float*, std::ptrdiff_t, int, std::ptrdiff_t first, std::ptrdiff_t last, void*) noexcept {
-  now += NsPerBlock * (last - first);
+  FakeTime::now += NsPerBlock * (last - first);
 }
 template <int NsPerRow, int ErrorPerMille>
 void run(const basin::PackedLayer&, const void*, int batch, std::ptrdiff_t first, std::ptrdiff_t last, float* y, std::ptrdiff_t stride) noexcept {
-  now += NsPerRow * (last - first);
-  rows_run += static_cast<int>(last - first);
-  for (int v = 0; v < batch; ++v)
-    for (std::ptrdiff_t r = first; r < last; ++r) y[v * stride + r - first] = static_cast<float>(r + v + 1) * (1 + static_cast<float>(ErrorPerMille) / 1000);
+  FakeTime::now += NsPerRow * (last - first);
+  basin::test::fake_products(batch, first, last, ErrorPerMille, y, stride);
 }
 template <int NsPerRow, int ErrorPerMille>
 constexpr kernels::MatvecKernels fake{&one_line, &build<10>, &run<NsPerRow, ErrorPerMille>};
@@ -57,20 +52,17 @@ const KernelSet fakes[] = {fake_set<100, 90, 80>("scalar"), fake_set<40, 12, 5>(
 
 Plan choose_fake(const basin::PackedLayer& layer, std::span<const KernelSet> paths, const ChooseOptions& options) {
   const AlignedBytes scratch(kernels::choose_scratch_bytes(layer, paths, options.batch));
-  return kernels::choose(layer, paths, options, scratch.span(), &read_clock);
+  return kernels::choose(layer, paths, options, scratch.span(), &FakeTime::read);
 }
 }  // namespace
 
 TEST_CASE("choose takes the fastest path within the accepted error", "[kernels][reference]") {
   const PackedRandomLayer layer({2, 8, 8, 1}, 300, 512, 1);  // two input blocks
+  const auto choose_within = [&](float accepted) {
+    return choose_fake(layer.packed, fakes, {.batch = 2, .max_relative_error = accepted, .nanoseconds = 1000000});
+  };
   const auto expect = [&](float accepted, const char* arch, TablePrecision precision, double ns, double error) {
-    CAPTURE(accepted, arch);
-    const Plan plan = choose_fake(layer.packed, fakes, {.batch = 2, .max_relative_error = accepted, .nanoseconds = 1000000});
-    REQUIRE(plan.arch != nullptr);
-    CHECK(std::string(plan.arch) == arch);
-    CHECK(plan.precision == precision);
-    CHECK(std::abs(static_cast<double>(plan.relative_error) - error) <= 1e-5);
-    CHECK(std::abs(static_cast<double>(plan.weights_per_ns) - 2 * 300 * 512 / ns) <= 1e-5 * 2 * 300 * 512 / ns);
+    basin::test::check_choice(choose_within, accepted, arch, precision, 2 * 300 * 512, ns, error);
   };
   expect(0.02f, "avx2", TablePrecision::int8, 300 * 5 + 20, 0.010);
   expect(0.002f, "avx2", TablePrecision::int16, 300 * 12 + 20, 0.001);
@@ -82,40 +74,29 @@ TEST_CASE("choose takes the fastest path within the accepted error", "[kernels][
 TEST_CASE("choose stays within its time and gives slow paths up", "[kernels][property]") {
   const PackedRandomLayer layer({2, 8, 8, 1}, 4000, 512, 1);
   const ChooseOptions options{.batch = 1, .max_relative_error = 1, .nanoseconds = 3000000};
-  now = 0;
+  FakeTime::now = 0;
   choose_fake(layer.packed, fakes, options);
   // Three calls beyond the time for each of the five candidates that are within four times the best, and a look at the rest.
-  CHECK(now >= 1000000);
-  CHECK(now <= 3000000 + 3 * 4000 * (30 + 15 + 6 + 40 + 12 + 5));
+  CHECK(FakeTime::now >= 1000000);
+  CHECK(FakeTime::now <= 3000000 + 3 * 4000 * (30 + 15 + 6 + 40 + 12 + 5));
 
-  rows_run = 0;
-  const std::int64_t begin = now;
+  const std::int64_t begin = FakeTime::now;
   const KernelSet slow_first[] = {fake_set<100000, 100000, 100000>("scalar"), fakes[1]};
   CHECK(std::string(choose_fake(layer.packed, slow_first, options).arch) == "avx2");
-  CHECK(now - begin <= 3000000 + 3 * 4000 * (40 + 12 + 5) + 3 * 2 * 128 * 100000);
+  CHECK(FakeTime::now - begin <= 3000000 + 3 * 4000 * (40 + 12 + 5) + 3 * 2 * 128 * 100000);
 
   // A clock that does not move ends nevertheless.
   const AlignedBytes scratch(kernels::choose_scratch_bytes(layer.packed, fakes, 1));
-  CHECK(kernels::choose(layer.packed, fakes, options, scratch.span(), &stopped_clock).arch != nullptr);
+  CHECK(kernels::choose(layer.packed, fakes, options, scratch.span(), &FakeTime::stopped).arch != nullptr);
 }
 
 TEST_CASE("Without memory choose measures nothing: the last path, by its steps", "[kernels][property]") {
   const PackedRandomLayer layer({2, 8, 8, 1}, 300, 512, 1);
-  rows_run = 0;
-  const AlignedBytes scratch(kernels::choose_scratch_bytes(layer.packed, fakes, 1));
-  const auto choose_with = [&](std::size_t size, float accepted) {
-    return kernels::choose(layer.packed, fakes, {.batch = 1, .max_relative_error = accepted}, scratch.span().first(size), &read_clock);
+  const auto choose_in = [&](std::span<std::byte> scratch, float accepted) {
+    return kernels::choose(layer.packed, fakes, {.batch = 1, .max_relative_error = accepted}, scratch, &FakeTime::read);
   };
-  for (const std::size_t size : {std::size_t{0}, scratch.size() - 1}) {
-    const Plan plan = choose_with(size, 0.5f);
-    CHECK(std::string(plan.arch) == "avx512bw");
-    CHECK(plan.precision == TablePrecision::int8);
-    CHECK(plan.weights_per_ns == 0);
-    CHECK(plan.relative_error == kernels::expected_relative_error(layer.packed, TablePrecision::int8));
-  }
-  CHECK(choose_with(0, 1e-3f).precision == TablePrecision::int16);
-  CHECK(choose_with(0, 0).precision == TablePrecision::exact);
-  CHECK(rows_run == 0);
+  basin::test::check_choice_without_memory(choose_in, kernels::choose_scratch_bytes(layer.packed, fakes, 1),
+                                           kernels::expected_relative_error(layer.packed, TablePrecision::int8), 1e-3f);
 }
 
 TEST_CASE("Schemes without tables have one precision", "[kernels][property]") {
@@ -132,17 +113,11 @@ TEST_CASE("choose measures the paths of this processor inside its memory", "[ker
   CAPTURE(scheme.num_codebooks, scheme.bits_per_code, batch);
   const PackedRandomLayer layer(scheme, 200, 531, 2);
   const auto paths = basin::test::tested_kernels();
-  const std::size_t size = kernels::choose_scratch_bytes(layer.packed, paths, batch);
-  const AlignedBytes scratch(size + 64);
-  const Plan plan = kernels::choose(layer.packed, paths, {.batch = batch, .max_relative_error = 1, .nanoseconds = 100000}, scratch.span().first(size));
-  for (std::size_t i = size; i < size + 64; ++i) CHECK(scratch.data()[i] == std::byte{0xa5});
-  REQUIRE(kernels::find_matvec(plan) != nullptr);
-  CHECK(plan.weights_per_ns > 0);
-  CHECK(plan.relative_error >= 0);
-  CHECK(plan.relative_error < 0.1f);
-  char text[kernels::plan_text_size];
-  CHECK(to_text(plan, text) > 0);
-  CHECK(kernels::find_matvec(kernels::parse_plan(text)) == kernels::find_matvec(plan));
+  const auto choose_in = [&](std::span<std::byte> scratch) {
+    return kernels::choose(layer.packed, paths, {.batch = batch, .max_relative_error = 1, .nanoseconds = 100000}, scratch);
+  };
+  basin::test::check_measured_choice(choose_in, [](const Plan& plan) { return kernels::find_matvec(plan); },
+                                     kernels::choose_scratch_bytes(layer.packed, paths, batch));
 }
 
 TEST_CASE("The expected error is within a factor of 2 of the measured one", "[kernels][reference]") {

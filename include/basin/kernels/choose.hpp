@@ -97,6 +97,18 @@ inline void fill_normal(float* x, std::ptrdiff_t count) noexcept {
   }
 }
 
+/// The least time of measure(), in ns and at least 1: a clock may tick rarely. Once, and again until the share is spent.
+template <class Measure>
+[[nodiscard]] double least_time(std::int64_t share, Clock clock, Measure&& measure) noexcept {
+  double least = std::numeric_limits<double>::infinity();
+  const std::int64_t begin = clock();
+  for (int repeat = 0; repeat < 1000 && (repeat == 0 || clock() - begin < share); ++repeat) {
+    const auto time = static_cast<double>(measure());
+    least = time < least ? time : least;
+  }
+  return least > 1 ? least : 1;
+}
+
 /// |y - want| / |want|.
 [[nodiscard]] inline float relative_difference(const float* y, const float* want, std::ptrdiff_t count) noexcept {
   double difference = 0, norm = 0;
@@ -188,14 +200,10 @@ struct TimedMatvec {
       timed.run(matvec, layer.n_out);
       const float error = precision == TablePrecision::exact ? 0 : detail::relative_difference(y, exact_products, options.batch * layer.n_out);
       if (!(error <= options.max_relative_error) && precision != TablePrecision::exact) continue;
-      const std::int64_t begin = clock();
-      for (int repeat = 0; repeat < 1000 && (repeat == 0 || clock() - begin < share); ++repeat) {
-        const auto elapsed = static_cast<double>(timed.whole(matvec));
-        const double time = elapsed > 1 ? elapsed : 1;  // a clock may tick rarely
-        if (time >= best) continue;
-        best = time;
-        plan = {paths[path].arch, precision, error, static_cast<float>(products / time)};
-      }
+      const double time = detail::least_time(share, clock, [&] { return timed.whole(matvec); });
+      if (time >= best) continue;
+      best = time;
+      plan = {paths[path].arch, precision, error, static_cast<float>(products / time)};
     }
   return plan;
 }

@@ -58,13 +58,10 @@ template <class Out>
     const DequantizeKernel<Out> dequantize = dequantize_kernel<Out>(paths[path]);
     decode(dequantize, inputs);  // brings codes and codebooks near
     if (decode(dequantize, inputs) * static_cast<double>(layer.n_in) / static_cast<double>(inputs) > 4 * best) continue;
-    const std::int64_t begin = clock();
-    for (int repeat = 0; repeat < 1000 && (repeat == 0 || clock() - begin < share); ++repeat) {
-      const double elapsed = decode(dequantize, layer.n_in), time = elapsed > 1 ? elapsed : 1;  // a clock may tick rarely
-      if (time >= best) continue;
-      best = time;
-      plan = {paths[path].arch, TablePrecision::exact, 0, static_cast<float>(static_cast<double>(rows) * static_cast<double>(layer.n_in) / time)};
-    }
+    const double time = detail::least_time(share, clock, [&] { return decode(dequantize, layer.n_in); });
+    if (time >= best) continue;
+    best = time;
+    plan = {paths[path].arch, TablePrecision::exact, 0, static_cast<float>(static_cast<double>(rows) * static_cast<double>(layer.n_in) / time)};
   }
   return plan;
 }

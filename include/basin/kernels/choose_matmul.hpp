@@ -157,15 +157,13 @@ struct TimedMatmul {
       timed.run(matmul, rows);
       const float error = precision == TablePrecision::exact ? 0 : detail::relative_difference(y, exact_products, batch * rows);
       if (!(error <= options.max_relative_error) && precision != TablePrecision::exact) continue;
-      const std::int64_t begin = clock();
-      for (int repeat = 0; repeat < 1000 && (repeat == 0 || clock() - begin < share); ++repeat) {
+      const double time = detail::least_time(share, clock, [&] {
         const std::int64_t again = timed.prepare(matmul);
-        const double elapsed = timed.whole(again, timed.run(matmul, rows), rows);
-        const double time = elapsed > 1 ? elapsed : 1;  // a clock may tick rarely
-        if (time >= best) continue;
-        best = time;
-        plan = {paths[path].arch, precision, error, static_cast<float>(products / time)};
-      }
+        return timed.whole(again, timed.run(matmul, rows), rows);
+      });
+      if (time >= best) continue;
+      best = time;
+      plan = {paths[path].arch, precision, error, static_cast<float>(products / time)};
     }
   return plan;
 }

@@ -2,6 +2,7 @@
 
 #include "../support/fail.hpp"
 #include "forward.hpp"
+#include "window_store.hpp"
 
 #include <basin/metric/compensated_weight.hpp>
 #include <basin/metric/cross_gram.hpp>
@@ -12,7 +13,6 @@
 #include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 namespace llama {
 /// The linear layers that read what a stage leaves: quantized together, from one Gram matrix.
@@ -39,19 +39,19 @@ inline std::span<const Part> parts_behind(Stage stage) {
 ///       }
 ///
 /// Every layer is so calibrated behind the quantized ones before it, at the cost of one forward pass.
-/// Memory    hidden + ffn floats per token.
+/// Memory    hidden + ffn floats per token, less with WindowMemory.
 class Calibration {
  public:
   /// Called once per window, in order, when its input() is what the linear layers of a stage read.
   using Hook = std::function<void(std::size_t window)>;
 
   /// Cuts the tokens into whole windows; a remainder is dropped.
-  Calibration(const Model& model, const Stages& stages, std::span<const Token> tokens, Index window)
-      : stages_(stages), cache_(stages.config(), window) {
+  Calibration(const Model& model, const Stages& stages, std::span<const Token> tokens, Index window, WindowMemory memory = {})
+      : stages_(stages), cache_(stages.config(), window), windows_(std::move(memory)) {
     const auto length = static_cast<std::size_t>(window);
     for (std::size_t at = 0; at + length <= tokens.size(); at += length)
       windows_.push_back({embed(model, tokens.subspan(at, length)), {}});
-    if (windows_.empty())
+    if (windows_.size() == 0)
       support::fail("calibration needs at least one window of ", window, " tokens, got ", tokens.size(),
                     "; give a longer text");
   }
@@ -64,7 +64,7 @@ class Calibration {
   void advance(Stage stage, const Block& block, const Hook& hook = {}) {
     for (std::size_t w = 0; w < windows_.size(); ++w) {
       cache_.length = 0;  // attention stays inside its window
-      stages_.run(stage, block, windows_[w], cache_);
+      stages_.run(stage, block, windows_.at(w), cache_);
       if (hook && stage != Stage::finish) hook(w);
     }
   }
@@ -76,7 +76,7 @@ class Calibration {
  private:
   const Stages& stages_;
   KvCache cache_;
-  std::vector<Activations> windows_;
+  WindowStore windows_;
 };
 
 /// What the layers behind one stage are quantized for: the Hessian of their inputs, and weights that

@@ -13,9 +13,9 @@
 #include <utility>
 
 namespace llama {
-/// What the layers behind a stage of block b are quantized for; nothing where none are. `now` is the block as far as it is
-/// quantized. Called for every stage of every block, in order.
-using StageTargetsOf = std::function<std::optional<StageTargets>(Index b, Stage stage, const Block& now, const Block& original)>;
+/// What the layers behind a stage of block b are quantized for; nothing where they are not wanted. `now` is the block as far
+/// as it is quantized. Called for every stage of every block, in order.
+using StageTargetsOf = std::function<std::optional<StageTargets>(Index b, Stage stage, const Block& now, const Block& original, bool is_wanted)>;
 
 /// Behind the quantized layers: their errors are part of what the next ones see, and make up for.
 class QuantizedInputs {
@@ -28,18 +28,18 @@ class QuantizedInputs {
       : calibration_(std::move(start)), original_stages_(original_stages), first_(first), compensation_(compensation),
         asymmetric_(asymmetric), context_(context) {}
 
-  std::optional<StageTargets> operator()(Index b, Stage stage, const Block& now, const Block& original) {
+  std::optional<StageTargets> operator()(Index b, Stage stage, const Block& now, const Block& original, bool is_wanted) {
     if (b == first_ && stage == Stage::attention_input && (compensation_.strength > 0 || asymmetric_))
       reference_.emplace(calibration_, original_stages_);
-    const bool quantizes = b >= first_ && !parts_behind(stage).empty();
     StageTargets targets(stage, original, compensation_, asymmetric_);
-    if (reference_) reference_->advance(stage, original);
+    if (reference_) reference_->advance(stage, original, [&](std::size_t) { context_.check_stop(); });
     calibration_.advance(stage, now, [&](std::size_t window) {
-      if (!quantizes) return;
+      context_.check_stop();
+      if (!is_wanted) return;
       targets.add(calibration_.input(window), context_);
       if (reference_) targets.compare(*reference_, calibration_, window, context_);
     });
-    return quantizes ? std::optional(std::move(targets)) : std::nullopt;
+    return is_wanted ? std::optional(std::move(targets)) : std::nullopt;
   }
 
  private:
@@ -55,18 +55,16 @@ class QuantizedInputs {
 /// As the original model has them.
 class OriginalInputs {
  public:
-  OriginalInputs(OriginalHessians hessians, Index first, const basin::RunContext& context)
-      : hessians_(std::move(hessians)), first_(first), context_(context) {}
+  OriginalInputs(OriginalHessians hessians, const basin::RunContext& context) : hessians_(std::move(hessians)), context_(context) {}
 
-  std::optional<StageTargets> operator()(Index b, Stage stage, const Block&, const Block& original) {
+  std::optional<StageTargets> operator()(Index, Stage stage, const Block&, const Block& original, bool is_wanted) {
     if (stage == Stage::attention_input) block_ = hessians_.next(original, context_);
-    if (b < first_ || parts_behind(stage).empty()) return std::nullopt;
+    if (!is_wanted) return std::nullopt;
     return StageTargets::of_hessian(stage, original, std::move(block_[static_cast<std::size_t>(stage)]));
   }
 
  private:
   OriginalHessians hessians_;
-  Index first_;
   const basin::RunContext& context_;
   BlockHessians block_;
 };

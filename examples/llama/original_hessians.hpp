@@ -4,7 +4,9 @@
 #include "../support/output_file.hpp"
 #include "calibration.hpp"
 #include "forward.hpp"
+#include "model_content.hpp"
 
+#include <basin/core/content_hash.hpp>
 #include <basin/core/run_context.hpp>
 #include <basin/io/json_text.hpp>
 #include <basin/io/npy.hpp>
@@ -15,7 +17,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -26,25 +27,6 @@
 namespace llama {
 /// H of what the layers behind each stage of a block read; empty for the last stage.
 using BlockHessians = std::array<basin::Matrix<double>, all_stages.size()>;
-
-/// A number that tells models, calibration texts and windows apart: FNV-1a over words of 8 bytes.
-class Fingerprint {
- public:
-  void add(std::span<const std::byte> bytes) {
-    for (std::size_t at = 0; at < bytes.size(); at += 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, bytes.data() + at, std::min<std::size_t>(8, bytes.size() - at));
-      value_ = (value_ ^ word) * 0x100000001b3u;
-      value_ ^= value_ >> 29;
-    }
-  }
-  template <class Values>
-  void add(const Eigen::PlainObjectBase<Values>& m) { add(std::as_bytes(std::span(m.data(), static_cast<std::size_t>(m.size())))); }
-  [[nodiscard]] std::uint64_t value() const noexcept { return value_; }
-
- private:
-  std::uint64_t value_ = 0xcbf29ce484222325u;
-};
 
 /// The Hessians of a model as it was before anything was quantized, block by block. A folder keeps them for other runs.
 ///
@@ -75,6 +57,7 @@ class OriginalHessians {
       if (kept_) continue;
       std::optional<basin::GramAccumulator> gram;
       calibration_->advance(stage, original, [&](std::size_t window) {
+        context.check_stop();
         if (!gram) gram.emplace(calibration_->input(window).cols());
         gram->add(calibration_->input(window), context);
       });
@@ -87,16 +70,10 @@ class OriginalHessians {
 
  private:
   static std::uint64_t fingerprint(const Model& model, std::span<const Token> tokens, Index window) {
-    Fingerprint found;
-    found.add(model.embedding.weight());
-    for (const Block& block : model.blocks) {
-      found.add(block.attention_norm);
-      found.add(block.ffn_norm);
-      for (const Linear& linear : block.parts) found.add(linear.weight());
-    }
+    basin::ContentHash found = content_of(model);
     found.add(std::as_bytes(tokens));
-    const std::array numbers{double(window), double(model.config.head_dim), double(model.config.norm_epsilon), double(model.config.rope_base)};
-    found.add(std::as_bytes(std::span(numbers)));
+    const std::array number{window};
+    found.add(std::as_bytes(std::span(number)));
     return found.value();
   }
   void claim_folder(std::uint64_t fingerprint) {

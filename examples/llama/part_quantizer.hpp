@@ -13,8 +13,9 @@ namespace llama {
 inline PartQuantizer level_part_quantizer(support::LevelLayerQuantizer quantizer, RunFormat run) {
   return [quantizer = std::move(quantizer), run = std::move(run)](const PartTask& task, const basin::RunContext& context) {
     auto quantized = quantizer({task.target, task.hessian, task.drift, task.levels}, context);
-    return QuantizedPart{Linear(quantized.weight.decode(context), InputPath(task.target.cols(), run)),
-                         basin::store(quantized.weight), std::move(quantized.report)};
+    StoredLayer stored = basin::store(quantized.weight);
+    Linear linear = stored_linear(stored, run, context);
+    return QuantizedPart{std::move(linear), std::move(stored), std::move(quantized.report)};
   };
 }
 
@@ -22,8 +23,8 @@ inline PartQuantizer level_part_quantizer(support::LevelLayerQuantizer quantizer
 inline PartQuantizer additive_part_quantizer(support::LayerQuantizer quantizer, const basin::Scheme& scheme) {
   return [quantizer = std::move(quantizer), scheme](const PartTask& task, const basin::RunContext& context) {
     auto quantized = quantizer(task.target, task.hessian, scheme, context);
-    basin::AdditiveLayer stored = basin::store(quantized.weight);
-    Linear linear(stored);
+    StoredLayer stored = basin::store(quantized.weight);
+    Linear linear = stored_linear(stored, {}, context);
     return QuantizedPart{std::move(linear), std::move(stored), std::move(quantized.report)};
   };
 }

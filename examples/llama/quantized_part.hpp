@@ -6,9 +6,11 @@
 #include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
 #include <basin/pipeline/report.hpp>
+#include <basin/pipeline/store.hpp>
 
 #include <functional>
 #include <string>
+#include <variant>
 
 namespace llama {
 /// A layer as the engine runs it and as it is stored.
@@ -17,6 +19,15 @@ struct QuantizedPart {
   StoredLayer stored;
   basin::QuantizationReport report;
 };
+
+/// The engine's layer of a stored one, for inputs that take the path of `run` where it has scalar levels.
+[[nodiscard]] inline Linear stored_linear(const StoredLayer& stored, const RunFormat& run, const basin::RunContext& context) {
+  return std::visit(Overloaded{[](const basin::AdditiveLayer& layer) { return Linear(layer); },
+                               [&](const basin::LevelLayer& layer) {
+                                 return Linear(basin::load<float>(layer).decode(context), InputPath(layer.n_in, run));
+                               }},
+                    stored);
+}
 
 /// What one layer is quantized for.
 struct PartTask {

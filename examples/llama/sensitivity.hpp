@@ -8,13 +8,16 @@
 #include <basin/core/run_context.hpp>
 #include <basin/metric/kl_divergence.hpp>
 #include <basin/metric/output_error.hpp>
+#include <basin/pipeline/bit_allocation.hpp>
 #include <basin/pipeline/mixed_precision.hpp>
 #include <basin/pipeline/report.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
-#include <functional>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,24 +82,40 @@ class Sensitivities {
     const Block& original = model_.blocks.at(b);
     const QuantizedBlock low(original, hessians, quantizer, low_levels, context);
     const QuantizedBlock high(original, hessians, rule_ == SensitivityRule::loss ? quantizer : rough, high_levels, context);
-    Calibration changed = at_;
+    const Calibration before = at_;
     advance(at_, original);
-    double sensitivity = 0;
-    switch (rule_) {
-      case SensitivityRule::loss: sensitivity = std::max(0.0, basin::loss_difference(low.reports, high.reports)); break;
-      case SensitivityRule::output:
-        advance(changed, low.block);
-        sensitivity = output_error(changed);
-        break;
-      case SensitivityRule::kl:
-        advance(changed, low.block);
-        for (std::size_t later = b + 1; later < model_.blocks.size(); ++later) advance(changed, model_.blocks[later]);
-        sensitivity = divergence(changed, context);
-    }
+    const double sensitivity = rule_ == SensitivityRule::loss ? std::max(0.0, basin::loss_difference(low.reports, high.reports))
+                                                              : loss_of(before, b, low.block, context);
     return {block_prefix(static_cast<Index>(b)), low.weights(), low.bits_per_weight(), high.bits_per_weight(), sensitivity};
+  }
+  /// What the next block takes and loses under each of several level sets, by any rule but `loss`.
+  [[nodiscard]] basin::RatedLayer next_rates(const BlockHessians& hessians, const PartQuantizer& quantizer,
+                                             std::span<const std::string> level_sets, const basin::RunContext& context) {
+    const std::size_t b = next_++;
+    const Block& original = model_.blocks.at(b);
+    const Calibration before = at_;
+    advance(at_, original);
+    basin::RatedLayer rates{block_prefix(static_cast<Index>(b)), {}};
+    for (const std::string& levels : level_sets) {
+      const QuantizedBlock quantized(original, hessians, quantizer, levels, context);
+      rates.points.push_back({static_cast<std::int64_t>(std::llround(quantized.bits_per_weight() * quantized.weights())),
+                              loss_of(before, b, quantized.block, context)});
+    }
+    return rates;
   }
 
  private:
+  /// What the model loses when block b, whose inputs are in `before`, is another one.
+  [[nodiscard]] double loss_of(const Calibration& before, std::size_t b, const Block& block, const basin::RunContext& context) const {
+    Calibration changed = before;
+    advance(changed, block);
+    if (rule_ == SensitivityRule::output) return output_error(changed);
+    for (std::size_t later = b + 1; later < model_.blocks.size(); ++later) {
+      context.check_stop();
+      advance(changed, model_.blocks[later]);
+    }
+    return divergence(changed, context);
+  }
   static void advance(Calibration& windows, const Block& block) {
     for (const Stage stage : all_stages) windows.advance(stage, block);
   }

@@ -93,6 +93,19 @@ struct AnyRotation {
 };
 }  // namespace
 
+basin::PlannedLayer plan_level_layer(const std::string& levels, const basin::LayerShape& shape, const basin::MeasuredCost* cost) {
+  return with_level_set(levels, [&](const auto& set) {
+    basin::PlannedLayer planned = basin::plan_layer(shape, set, cost);
+    planned.codomain = levels;
+    return planned;
+  });
+}
+
+bool LevelOptions::is_level_set(const std::string& name) {
+  const std::string all = basin::concat(", ", level_set_names, ",");
+  return !name.empty() && name.find_first_of(", ") == std::string::npos && all.find(basin::concat(" ", name, ",")) != std::string::npos;
+}
+
 LevelLayerQuantizer LevelOptions::quantizer(const Settings& settings) const {
   AnyLevelSearch search{basin::SubsetBeam{.beam_size = settings.beam.value_or(basin::SubsetBeam{}.beam_size)}};
   if (compensation_ == "rtn") search.choice = basin::RoundToNearest{};

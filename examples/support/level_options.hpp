@@ -3,6 +3,7 @@
 #include <basin/codebook/level_weight.hpp>
 #include <basin/core/run_context.hpp>
 #include <basin/core/types.hpp>
+#include <basin/pipeline/plan.hpp>
 #include <basin/pipeline/report.hpp>
 
 #include <CLI/CLI.hpp>
@@ -29,10 +30,16 @@ struct LevelTask {
 
 using LevelLayerQuantizer = std::function<QuantizedLevels(const LevelTask& task, const basin::RunContext& context)>;
 
+/// As basin::plan_layer, of a set that is known by name.
+[[nodiscard]] basin::PlannedLayer plan_level_layer(const std::string& levels, const basin::LayerShape& shape, const basin::MeasuredCost* cost);
+
 /// The options for scalar level sets that the quantizing programs share.
 class LevelOptions {
  public:
   static constexpr const char* level_set_names = "mnz, pot, far, sym_int, w_asym, lloyd_max, nf2, ternary, int3, int4";
+
+  /// Whether this is one of them.
+  [[nodiscard]] static bool is_level_set(const std::string& name);
 
   void add_to(CLI::App& app) {
     app.add_option("--levels", levels_, std::string("of --method qift: ") + level_set_names + " (" + levels_ + ")")

@@ -2,6 +2,8 @@
 
 #include "fail.hpp"
 
+#include <basin/core/error.hpp>
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -20,7 +22,8 @@ inline int report_error(const std::string& program, std::string message, int sta
 }
 
 /// Parses the command line, then runs body(). The exit status: 0, 1 after an error, 2 for a command
-/// line that cannot be understood or followed (UsageError); each error is one line on stderr.
+/// line that cannot be understood or followed (UsageError), 130 when it was asked to stop; each error is one
+/// line on stderr.
 template <class Body>
 int run_program(CLI::App& app, int argc, char** argv, Body&& body) {
   const std::string program = app.get_name();
@@ -36,6 +39,8 @@ int run_program(CLI::App& app, int argc, char** argv, Body&& body) {
     return 0;
   } catch (const UsageError& error) {
     return report_error(program, error.what(), 2);
+  } catch (const basin::Cancelled& stopped) {
+    return report_error(program, stopped.what(), 130);
   } catch (const std::bad_alloc&) {
     return report_error(program, "out of memory", 1);
   } catch (const std::exception& error) {

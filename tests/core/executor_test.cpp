@@ -1,6 +1,7 @@
 #include <basin/core/executor.hpp>
 #include <basin/core/run_context.hpp>
 
+#include <algorithm>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -94,4 +95,45 @@ TEST_CASE("RunContext reports progress and stops on request", "[core][property]"
   CHECK_NOTHROW(context.check_stop());
   source.request_stop();
   CHECK_THROWS_AS(context.check_stop(), basin::Cancelled);
+}
+
+TEST_CASE("RunContext::for_each runs every task once and says how far it is", "[core][property]") {
+  const basin::Index n = GENERATE(0, 1, 16, 500);
+  const bool threaded = GENERATE(false, true);
+  std::vector<int> seen(static_cast<std::size_t>(n));
+  std::vector<double> parts;
+  TwoThreads threads;
+  basin::RunContext context;
+  if (threaded) context.executor = threads;
+  const std::thread::id caller = std::this_thread::get_id();
+  context.progress = [&](const basin::Progress& where) {
+    CHECK(std::this_thread::get_id() == caller);
+    CHECK(where.stage.empty());
+    parts.push_back(where.part);
+  };
+  context.for_each(n, [&](basin::Index i) { ++seen[static_cast<std::size_t>(i)]; });
+  CHECK(seen == std::vector<int>(static_cast<std::size_t>(n), 1));
+  CHECK(std::is_sorted(parts.begin(), parts.end()));
+  CHECK(parts.size() == static_cast<std::size_t>(threaded ? (n + 1) / 2 : n));
+  CHECK((parts.empty() || (parts.front() > 0 && parts.back() <= 1)));
+
+  std::vector<int> in_ranges(static_cast<std::size_t>(n));
+  basin::for_each_range(context, n, 7, [&](basin::Index begin, basin::Index end) {
+    for (basin::Index i = begin; i < end; ++i) ++in_ranges[static_cast<std::size_t>(i)];
+  });
+  CHECK(in_ranges == seen);
+}
+
+TEST_CASE("RunContext::for_each leaves out the tasks behind a request to stop", "[core][property]") {
+  std::stop_source source;
+  basin::RunContext context{.stop = source.get_token()};
+  int ran = 0;
+  const auto until = [&](basin::Index i) {
+    ++ran;
+    if (i == 5) source.request_stop();
+  };
+  CHECK_THROWS_AS(context.for_each(1000, until), basin::Cancelled);
+  CHECK(ran == 6);
+  CHECK_THROWS_AS(context.for_each(1000, until), basin::Cancelled);
+  CHECK(ran == 6);
 }

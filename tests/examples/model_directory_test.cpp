@@ -22,17 +22,6 @@ Config tiny_config() {
   return {.hidden = 12, .ffn = 20, .blocks = 2, .heads = 2, .kv_heads = 1, .head_dim = 6, .vocab = 300,
           .context = 64, .norm_epsilon = 1e-5f, .rope_base = 100.0f};
 }
-Vocabulary tiny_vocabulary() {
-  Vocabulary v;
-  for (const char32_t c : llama::detail::byte_alphabet()) v.tokens.push_back(llama::detail::utf8(c));
-  v.merges = {{"a", "b"}, {"ab", "\""}};
-  for (const auto& [left, right] : v.merges) v.tokens.push_back(left + right);
-  v.special.assign(v.tokens.size(), false);
-  v.tokens.push_back("<|end|>");
-  v.special.push_back(true);
-  v.eos = 258;
-  return v;
-}
 constexpr basin::Scheme scheme{.num_codebooks = 2, .bits_per_code = 3, .in_group_size = 8, .out_group_size = 1};
 basin::AdditiveLayer random_layer(Shape shape) {
   basin::test::Rng rng(4);

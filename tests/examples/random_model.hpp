@@ -1,6 +1,7 @@
 #pragma once
 
 #include "llama/model.hpp"
+#include "llama/tokenizer.hpp"
 
 #include <cmath>
 #include <string>
@@ -21,4 +22,17 @@ struct RandomSource {
     return Linear(basin::test::normal_matrix<float>(shape.rows, shape.cols, rng) / std::sqrt(float(shape.cols)));
   }
 };
+
+/// Bytes, two merges and an end: 259 tokens.
+inline Vocabulary tiny_vocabulary() {
+  Vocabulary v;
+  for (const char32_t c : detail::byte_alphabet()) v.tokens.push_back(detail::utf8(c));
+  v.merges = {{"a", "b"}, {"ab", "\""}};
+  for (const auto& [left, right] : v.merges) v.tokens.push_back(left + right);
+  v.special.assign(v.tokens.size(), false);
+  v.tokens.push_back("<|end|>");
+  v.special.push_back(true);
+  v.eos = 258;
+  return v;
+}
 }  // namespace llama

@@ -9,6 +9,8 @@
 #include <basin/search/beam.hpp>
 #include <basin/search/joint_beam.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -170,9 +172,9 @@ TEST_CASE("Progress names stages in order, with errors as they are known", "[pip
   std::vector<double> fractions;
   RunContext context;
   context.progress = [&](const basin::Progress& where) {
-    if (stages.empty() || stages.back() != where.stage || where.stage != "init") {
+    if (stages.empty() || stages.back() != where.stage || steps.back() != (where.stage == "init" ? 0 : where.step)) {
       stages.emplace_back(where.stage);
-      steps.push_back(where.step);
+      steps.push_back(where.stage == "init" ? 0 : where.step);
     }
     CHECK(where.fraction >= 0);
     CHECK(where.fraction <= 1);
@@ -202,6 +204,44 @@ TEST_CASE("A host that asks to stop is obeyed at every stage", "[pipeline][prope
   CHECK_THROWS_AS(quantizer({.max_epochs = 3, .tolerance = 0}).quantize(p.weight, p.hessian, small, context), basin::Cancelled);
   CHECK(asked);
   CHECK(later == 0);
+}
+
+namespace {
+/// Threads of a host that has better things to do: every task takes a while.
+struct SlowExecutor {
+  std::chrono::milliseconds pause{20};
+  void operator()(Index n, basin::TaskRef task) const {
+    for (Index i = 0; i < n; ++i) {
+      std::this_thread::sleep_for(pause);
+      task(i);
+    }
+  }
+};
+}  // namespace
+
+TEST_CASE("A stage that takes long gives signs of life and stops within a fraction of a second", "[pipeline][property]") {
+  using Clock = std::chrono::steady_clock;
+  const Problem p(640, 16, 5);
+  const std::string stage = GENERATE("init", "update", "search");
+  CAPTURE(stage);
+  SlowExecutor slow;
+  std::stop_source source;
+  RunContext context{.executor = slow, .stop = source.get_token()};
+  Clock::time_point heard = Clock::now(), asked{};
+  Clock::duration silence{};
+  context.progress = [&](const basin::Progress& where) {
+    silence = std::max(silence, Clock::now() - heard);
+    heard = Clock::now();
+    CHECK(where.part >= 0);
+    CHECK(where.part <= 1);
+    if (where.stage != stage || where.part == 0) return;  // not inside a loop
+    source.request_stop();
+    asked = Clock::now();
+  };
+  CHECK_THROWS_AS(quantizer({.max_epochs = 1, .tolerance = 0}).quantize(p.weight, p.hessian, small, context), basin::Cancelled);
+  REQUIRE(asked != Clock::time_point{});
+  CHECK(Clock::now() - asked < std::chrono::milliseconds(500));
+  CHECK(silence < std::chrono::seconds(1));
 }
 
 namespace {

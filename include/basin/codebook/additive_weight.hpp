@@ -58,7 +58,7 @@ struct AdditiveWeight {
   [[nodiscard]] Matrix<T> decode(const RunContext& context = {}) const {
     const Index g_out = scheme().out_group_size;
     Matrix<T> decoded(n_out, padded_in());
-    for_each_range(context.executor, num_out_groups(), 16, [&](Index begin, Index end) {
+    for_each_range(context, num_out_groups(), 16, [&](Index begin, Index end) {
       for (Index o = begin; o < end; ++o) {
         decode_unscaled(o, decoded.middleRows(o * g_out, g_out));
         decoded.middleRows(o * g_out, g_out) *= scales(o);

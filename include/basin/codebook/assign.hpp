@@ -144,9 +144,9 @@ void assign(ConstMatrixRef<T> vectors, ConstMatrixRef<T> codewords, const Hessia
   };
   if (in_groups == 1) {
     const detail::AssignTables<T> shared = table(0);
-    context.executor(tasks_per_group, [&](Index task) { run(shared, task); });
+    context.for_each(tasks_per_group, [&](Index task) { run(shared, task); });
   } else {
-    context.executor(in_groups * tasks_per_group, [&](Index task) { run(table(task / tasks_per_group), task); });
+    context.for_each(in_groups * tasks_per_group, [&](Index task) { run(table(task / tasks_per_group), task); });
   }
 }
 

@@ -63,7 +63,7 @@ struct ClipSearch {
     }
     ClippedScales<T> found{Vector<T>::Zero(weight.rows()), {}, Vector<double>::Zero(weight.rows())};
     if constexpr (ShiftedLevelSet<L>) found.zero_points = Vector<T>::Zero(weight.rows());
-    for_each_range(context.executor, weight.rows(), 8, [&](Index begin, Index end) {
+    for_each_range(context, weight.rows(), 8, [&](Index begin, Index end) {
       AlignedVector<T> row(static_cast<std::size_t>(weight.cols()));
       for (Index o = begin; o < end && !context.stop.stop_requested(); ++o) {
         const auto w = weight.row(o);

@@ -138,7 +138,7 @@ template <std::floating_point T>
   const Index footprint = size * (g * g + dim);
   const Index parts = std::clamp<Index>((Index{1} << 24) / footprint, 1, std::min<Index>(8, units));
   std::vector<ClusterStatistics> partial(static_cast<std::size_t>(parts));
-  context.executor(parts, [&](Index part) {
+  context.for_each(parts, [&](Index part) {
     ClusterStatistics& own = partial[static_cast<std::size_t>(part)];
     own = ClusterStatistics(size, dim, g);
     detail::ColumnSums<T> sums(size, dim);

@@ -20,7 +20,7 @@ template <std::floating_point T>
   const Index size = weight.codebooks.size(), num_codebooks = weight.codes.num_codebooks();
   const Index depth = weight.codebooks.codeword_size();
   Matrix<T> spread(weight.n_out, weight.padded_in());
-  for_each_range(context.executor, weight.num_out_groups(), 32, [&](Index begin, Index end) {
+  for_each_range(context, weight.num_out_groups(), 32, [&](Index begin, Index end) {
     for (Index o = begin; o < end; ++o) {
       const Codes::value_type* codes = weight.codes.row(o);
       for (Index j = 0; j < weight.num_in_groups(); ++j, codes += num_codebooks)
@@ -51,7 +51,7 @@ template <std::floating_point T>
   const Index chunks = std::min<Index>(8, weight.num_out_groups());
   const Index grain = (weight.num_out_groups() + chunks - 1) / chunks;
   std::vector<Matrix<double>> partial(static_cast<std::size_t>(chunks));
-  for_each_range(context.executor, weight.num_out_groups(), grain, [&](Index begin, Index end) {
+  for_each_range(context, weight.num_out_groups(), grain, [&](Index begin, Index end) {
     Matrix<double>& sums = partial[static_cast<std::size_t>(begin / grain)];
     sums = Matrix<double>::Zero(num_codebooks * size, depth);
     for (Index o = begin; o < end; ++o) {
@@ -77,7 +77,7 @@ template <std::floating_point T>
 template <std::floating_point T>
 [[nodiscard]] Matrix<T> times_hessian(const Matrix<T>& x, const Matrix<T>& hessian, const RunContext& context = {}) {
   Matrix<T> product(x.rows(), hessian.cols());
-  for_each_range(context.executor, x.rows(), 96, [&](Index begin, Index end) {
+  for_each_range(context, x.rows(), 96, [&](Index begin, Index end) {
     product.middleRows(begin, end - begin).noalias() = x.middleRows(begin, end - begin) * hessian;
   });
   return product;

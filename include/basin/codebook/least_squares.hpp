@@ -62,7 +62,7 @@ struct LeastSquares {
   static void fit_scales(const LayerObjective<T>& layer, const Matrix<T>& decoded, const Matrix<T>& product,
                          AdditiveWeight<T>& weight, const RunContext& context) {
     const Index g_out = weight.scheme().out_group_size;
-    context.executor(weight.num_out_groups(), [&](Index o) {
+    context.for_each(weight.num_out_groups(), [&](Index o) {
       const auto rows = [&](const Matrix<T>& x) { return x.middleRows(o * g_out, g_out).template cast<double>(); };
       const double against = rows(layer.weight()).cwiseProduct(rows(product)).sum();
       const double energy = rows(decoded).cwiseProduct(rows(product)).sum();
@@ -88,13 +88,13 @@ struct LeastSquares {
       for (Index first = 0; first < groups; first += step) {
         const Index count = std::min(step, groups - first);
         Matrix<double> share = Matrix<double>::Zero(count, codewords_);
-        for_each_range(context.executor, count, 8, [&](Index begin, Index end) {
+        for_each_range(context, count, 8, [&](Index begin, Index end) {
           for (Index o = 0; o < weight.num_out_groups(); ++o)
             for (Index j = begin; j < end; ++j)
               for (Index m = 0; m < weight.codes.num_codebooks(); ++m)
                 share(j, m * weight.codebooks.size() + weight.codes(o, first + j, m)) += energy_(o);
         });
-        for_each_range(context.executor, codewords_, 64, [&](Index begin, Index end) {
+        for_each_range(context, codewords_, 64, [&](Index begin, Index end) {
           for (Index j = 0; j < count; ++j) {
             const Matrix<double> block = layer.hessian().block((first + j) * g_, (first + j) * g_, g_, g_);
             for (Index k = begin; k < end; ++k)
@@ -135,7 +135,7 @@ struct LeastSquares {
     void solve_iteratively(Matrix<T>& product, int iterations, double shrinkage, const RunContext& context) const {
       std::vector<Eigen::LLT<Matrix<double>>> factors(static_cast<std::size_t>(codewords_));
       const auto each_codeword = [&](auto&& body) {
-        for_each_range(context.executor, codewords_, 64, [&](Index begin, Index end) {
+        for_each_range(context, codewords_, 64, [&](Index begin, Index end) {
           for (Index k = begin; k < end; ++k) body(k, factors[static_cast<std::size_t>(k)]);
         });
       };
@@ -186,7 +186,7 @@ struct LeastSquares {
     /// -dL/dC / 2 at the current codewords, given q H.
     [[nodiscard]] Matrix<double> slope(const Matrix<T>& product, const RunContext& context) const {
       Matrix<T> pull(product.rows(), product.cols());
-      for_each_range(context.executor, weight_.num_out_groups(), 32, [&](Index begin, Index end) {
+      for_each_range(context, weight_.num_out_groups(), 32, [&](Index begin, Index end) {
         for (Index o = begin; o < end; ++o)
           pull.middleRows(o * g_out_, g_out_) = layer_.weight_product().middleRows(o * g_out_, g_out_) -
                                                 weight_.scales(o) * product.middleRows(o * g_out_, g_out_);
@@ -195,7 +195,7 @@ struct LeastSquares {
     }
     /// to += factor * x.
     static void add(T factor, const Matrix<T>& x, Matrix<T>& to, const RunContext& context) {
-      for_each_range(context.executor, to.rows(), 32, [&](Index begin, Index end) {
+      for_each_range(context, to.rows(), 32, [&](Index begin, Index end) {
         to.middleRows(begin, end - begin) += factor * x.middleRows(begin, end - begin);
       });
     }

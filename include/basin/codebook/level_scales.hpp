@@ -41,7 +41,7 @@ template <std::floating_point T>
 void nearest_codes(ConstMatrixRef<T> weight, LevelWeight<T>& quantized, const RunContext& context = {}) {
   BASIN_ASSERT(weight.rows() == quantized.n_out() && weight.cols() == quantized.n_in());
   const NearestLevel<T> nearest(quantized.levels);
-  for_each_range(context.executor, weight.rows(), 16, [&](Index begin, Index end) {
+  for_each_range(context, weight.rows(), 16, [&](Index begin, Index end) {
     Vector<T> scaled(weight.cols());
     for (Index o = begin; o < end; ++o) detail::nearest_codes(weight, nearest, o, scaled, quantized);
   });
@@ -60,7 +60,7 @@ void refine_scales(ConstMatrixRef<T> weight, LevelWeight<T>& quantized, int max_
                    const RunContext& context = {}) {
   nearest_codes(weight, quantized, context);
   const NearestLevel<T> nearest(quantized.levels);
-  for_each_range(context.executor, weight.rows(), 16, [&](Index begin, Index end) {
+  for_each_range(context, weight.rows(), 16, [&](Index begin, Index end) {
     Vector<T> scaled(weight.cols());
     for (Index o = begin; o < end; ++o) {
       for (int round = 0; round < max_rounds && quantized.scales(o) != 0; ++round) {
@@ -92,7 +92,7 @@ struct LevelScales {
       raise<ShapeError>("LevelScales: the layer is [", layer.n_out(), ", ", layer.padded_in(), "], the quantized weight [",
                         weight.n_out(), ", ", weight.n_in(), "]");
     context.check_stop();
-    for_each_range(context.executor, weight.n_out(), LayerObjective<T>::rows_per_task, [&](Index begin, Index end) {
+    for_each_range(context, weight.n_out(), LayerObjective<T>::rows_per_task, [&](Index begin, Index end) {
       const Matrix<T> q = detail::unscaled_rows(weight, begin, end - begin);
       const Matrix<T> product = q * layer.working_hessian();
       for (Index r = 0; r < q.rows(); ++r) {

@@ -41,7 +41,7 @@ struct LevelWeight {
   /// What, shape [n_out, n_in].
   [[nodiscard]] Matrix<T> decode(const RunContext& context = {}) const {
     Matrix<T> decoded(n_out(), n_in());
-    for_each_range(context.executor, n_out(), 16, [&](Index begin, Index end) {
+    for_each_range(context, n_out(), 16, [&](Index begin, Index end) {
       for (Index o = begin; o < end; ++o)
         for (Index i = 0; i < n_in(); ++i) decoded(o, i) = value(o, codes(o, i));
     });

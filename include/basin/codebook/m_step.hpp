@@ -68,7 +68,7 @@ namespace detail {
 template <std::floating_point T>
 void exact_m_step(const ClusterStatistics& statistics, Matrix<T>& codewords, const RunContext& context = {}) {
   const Index g = statistics.g;
-  for_each_range(context.executor, statistics.size(), 64, [&](Index begin, Index end) {
+  for_each_range(context, statistics.size(), 64, [&](Index begin, Index end) {
     for (Index k = begin; k < end; ++k) {
       if (statistics.count[static_cast<std::size_t>(k)] == 0) continue;
       MatrixMap<T> codeword(codewords.row(k).data(), codewords.cols() / g, g);
@@ -87,7 +87,7 @@ template <std::floating_point T>
 void adam_m_step(const ClusterStatistics& statistics, const AdamSteps& adam, Index num_vectors,
                  Matrix<T>& codewords, const RunContext& context = {}) {
   const Index g = statistics.g;
-  for_each_range(context.executor, statistics.size(), 64, [&](Index begin, Index end) {
+  for_each_range(context, statistics.size(), 64, [&](Index begin, Index end) {
     for (Index k = begin; k < end; ++k) {
       if (statistics.count[static_cast<std::size_t>(k)] == 0) continue;
       MatrixMap<T> codeword(codewords.row(k).data(), codewords.cols() / g, g);

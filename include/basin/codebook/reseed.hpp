@@ -29,7 +29,7 @@ template <std::floating_point T>
                                                        const RunContext& context = {}) {
   const Index g = blocks.group_size(), in_groups = blocks.num_groups(), dim = vectors.cols();
   std::vector<double> distances(codes.size());
-  for_each_range(context.executor, vectors.rows(), 8192, [&](Index begin, Index end) {
+  for_each_range(context, vectors.rows(), 8192, [&](Index begin, Index end) {
     for (Index n = begin; n < end; ++n) {
       const auto slot = static_cast<std::size_t>(n);
       const double weight = row_weights.size() == 0 ? 1.0 : row_weights(n / in_groups);

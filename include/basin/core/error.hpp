@@ -21,6 +21,10 @@ struct ValueError : std::invalid_argument {
 struct Cancelled : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+/// A host's storage, a disk for one, that did not do what was asked of it.
+struct StorageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 namespace detail {
 inline void append_text(std::string& text, std::string_view part) { text.append(part); }

@@ -9,4 +9,10 @@ namespace basin {
 inline constexpr int version_major = BASIN_VERSION_MAJOR;
 inline constexpr int version_minor = BASIN_VERSION_MINOR;
 inline constexpr int version_patch = BASIN_VERSION_PATCH;
+#define BASIN_TEXT_(x) #x
+#define BASIN_TEXT(x) BASIN_TEXT_(x)
+inline constexpr char version_text[] =
+    BASIN_TEXT(BASIN_VERSION_MAJOR) "." BASIN_TEXT(BASIN_VERSION_MINOR) "." BASIN_TEXT(BASIN_VERSION_PATCH);
+#undef BASIN_TEXT
+#undef BASIN_TEXT_
 }  // namespace basin

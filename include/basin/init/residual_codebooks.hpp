@@ -65,7 +65,7 @@ void revisit_codebooks(const LayerObjective<T>& layer, AdditiveWeight<T>& weight
   Matrix<T> residual = normalized_groups<T>(layer.weight(), weight.scales, weight.scheme().in_group_size,
                                             weight.scheme().out_group_size);
   const auto add_codebook = [&](Index m, T sign) {
-    for_each_range(context.executor, weight.num_out_groups(), 32, [&](Index begin, Index end) {
+    for_each_range(context, weight.num_out_groups(), 32, [&](Index begin, Index end) {
       for (Index n = begin * in_groups; n < end * in_groups; ++n)
         residual.row(n) += sign * weight.codebooks.codebook(m).row(weight.codes(n / in_groups, n % in_groups, m));
     });

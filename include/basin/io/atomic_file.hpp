@@ -4,6 +4,7 @@
 #include <basin/core/expected.hpp>
 
 #include <cerrno>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -133,5 +134,23 @@ class AtomicFile {
   std::FILE* stream_ = nullptr;
   std::uint64_t written_ = 0;
 };
+
+/// Removes what killed processes left in a folder when they were writing files whose names is_ours(name) knows. For a time
+/// when no other process writes such files there. Error: cannot_write.
+template <std::predicate<const std::string&> IsOurs>
+[[nodiscard]] Status remove_leftovers(const std::filesystem::path& folder, IsOurs&& is_ours) {
+  constexpr std::string_view mark = ".tmp-";
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const std::string file = at->path().filename().string();
+    const std::size_t found = file.rfind(mark);
+    if (found == std::string::npos || found + mark.size() == file.size()) continue;
+    if (file.find_first_not_of("0123456789", found + mark.size()) != std::string::npos || !is_ours(file.substr(0, found))) continue;
+    std::filesystem::remove(at->path(), error);
+    if (error) break;
+  }
+  if (error) return Error{ErrorCode::cannot_write, concat(folder.string(), ": cannot remove what an earlier run left: ", error.message())};
+  return Done{};
+}
 
 }  // namespace basin

@@ -57,7 +57,7 @@ struct BlockLdl {
     for (Index i = 0; i < n; ++i) inputs.push_back(i);
   std::reverse(inputs.begin(), inputs.end());
   Matrix<double>& lower = factors.backwards;
-  for_each_range(context.executor, n, 16, [&](Index begin, Index end) {
+  for_each_range(context, n, 16, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       const double* from = symmetric.row(inputs[static_cast<std::size_t>(i)]).data();
       for (Index j = 0; j <= i; ++j) lower(i, j) = from[inputs[static_cast<std::size_t>(j)]];
@@ -74,7 +74,7 @@ struct BlockLdl {
     factors.diagonal.middleRows(n - i - b, b) = (corner * corner.transpose()).reverse();
     inverses.middleRows(i, b) = corner.triangularView<Eigen::Lower>().solve(Matrix<double>::Identity(b, b));
   }
-  for_each_range(context.executor, n / b, 16, [&](Index begin, Index end) {
+  for_each_range(context, n / b, 16, [&](Index begin, Index end) {
     for (Index i = begin * b; i < end * b; i += b) {
       auto rows = lower.middleRows(i, b);
       if (b == 1)

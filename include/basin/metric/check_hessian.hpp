@@ -47,7 +47,7 @@ inline void check_finite_hessian(ConstMatrixRef<double> hessian) {
   if (hessian.cols() != n) raise<ShapeError>("H must be square, got [", n, ", ", hessian.cols(), "]");
   if (n == 0) return 0;
   Matrix<double> extents = Matrix<double>::Zero((n + tile - 1) / tile, 3);  // |H|, |H - H^T|, whether one is not finite
-  for_each_range(context.executor, n, tile, [&](Index i, Index end) {
+  for_each_range(context, n, tile, [&](Index i, Index end) {
     auto extent = extents.row(i / tile);
     for (Index j = i; j < n; j += tile) {
       const Index rows = end - i, columns = std::min(tile, n - j);
@@ -71,7 +71,7 @@ inline void check_finite_hessian(ConstMatrixRef<double> hessian) {
   const bool is_symmetric = checked_asymmetry(hessian, context) == 0;
   const Index n = hessian.rows();
   Matrix<double> mean(n, n);
-  for_each_range(context.executor, n, tile, [&](Index i, Index end) {
+  for_each_range(context, n, tile, [&](Index i, Index end) {
     const Index rows = end - i;
     mean.middleRows(i, rows) = hessian.middleRows(i, rows);
     for (Index j = 0; j < n && !is_symmetric; j += tile) {

@@ -26,7 +26,7 @@ namespace basin {
   constexpr Index tile = 128;
   const Index n = hessian.rows();
   Matrix<double> lower(n, n);
-  for_each_range(context.executor, n, tile, [&](Index begin, Index end) {
+  for_each_range(context, n, tile, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       lower.row(i).head(i) = hessian.row(i).head(i);
       lower(i, i) = hessian(i, i) + shift;
@@ -37,13 +37,13 @@ namespace basin {
     const Index width = std::min(tile, n - done), next = done + width;
     auto corner = lower.block(done, done, width, width);
     if (Eigen::LLT<MatrixRef<double>>(corner).info() != Eigen::Success) return std::nullopt;
-    for_each_range(context.executor, n - next, tile / 2, [&](Index begin, Index end) {
+    for_each_range(context, n - next, tile / 2, [&](Index begin, Index end) {
       auto rows = lower.block(next + begin, done, end - begin, width);
       corner.transpose().triangularView<Eigen::Upper>().solveInPlace<Eigen::OnTheRight>(rows);
     });
     // What is left of H loses the panel's share, one task per tile of its lower triangle.
     const Index tiles = (n - next + tile - 1) / tile;
-    context.executor(tiles * (tiles + 1) / 2, [&](Index task) {
+    context.for_each(tiles * (tiles + 1) / 2, [&](Index task) {
       Index row = 0;
       while (task > row) task -= ++row;
       const Index top = next + row * tile, left = next + task * tile;

@@ -45,7 +45,7 @@ struct Compensation {
   if (options.strength == 0 || hessian.isZero(0)) return weight;
   const Matrix<double> lower = damped_cholesky(hessian, damping, context).lower;
   Matrix<float> compensated(weight.rows(), weight.cols());
-  for_each_range(context.executor, weight.rows(), 96, [&](Index begin, Index end) {
+  for_each_range(context, weight.rows(), 96, [&](Index begin, Index end) {
     Eigen::MatrixXd change = deficit.middleRows(begin, end - begin).transpose();
     lower.triangularView<Eigen::Lower>().solveInPlace(change);
     lower.transpose().triangularView<Eigen::Upper>().solveInPlace(change);

@@ -41,7 +41,7 @@ struct ConditionalBlocks {
 
     // (L L^T)^-1 = X^T X with X = L^-1. A panel of X's columns is zero above its own rows.
     const Index groups_per_panel = std::max<Index>(1, 128 / g);
-    for_each_range(context.executor, blocks.num_groups(), groups_per_panel, [&](Index first, Index last) {
+    for_each_range(context, blocks.num_groups(), groups_per_panel, [&](Index first, Index last) {
       const Index begin = first * g;
       const Index width = std::min(last * g, n_in) - begin;
       const Index height = n_in - begin;

@@ -56,7 +56,7 @@ class CrossGramAccumulator {
   /// Every tile is one task with sums of its own.
   void add_part(const Matrix<double>& left, const Matrix<double>& right, const RunContext& context) {
     const Index tiles_down = (n_left() + tile - 1) / tile, tiles_across = (n_right() + tile - 1) / tile;
-    context.executor(tiles_down * tiles_across, [&](Index task) {
+    context.for_each(tiles_down * tiles_across, [&](Index task) {
       const Index row = task / tiles_across * tile, column = task % tiles_across * tile;
       const Index height = std::min(tile, n_left() - row), width = std::min(tile, n_right() - column);
       sum_.block(row, column, height, width).noalias() +=

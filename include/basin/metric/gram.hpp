@@ -105,7 +105,7 @@ class GramAccumulator {
   /// Every tile is one task with sums of its own.
   void add_part(const Matrix<double>& part, double keep, const RunContext& context) {
     const Index tiles = (n_in() + tile - 1) / tile;
-    context.executor(tiles * (tiles + 1) / 2, [&](Index task) {
+    context.for_each(tiles * (tiles + 1) / 2, [&](Index task) {
       Index left = 0;
       while (task >= tiles - left) task -= tiles - left++;
       const Index row = left * tile, column = (left + task) * tile;

@@ -26,7 +26,7 @@ class KlDivergence {
       raise<ShapeError>("KlDivergence: logits of both models must be [tokens, vocabulary], got [", original.rows(), ", ",
                         original.cols(), "] and [", changed.rows(), ", ", changed.cols(), "]");
     Vector<double> each(original.rows());
-    for_each_range(context.executor, original.rows(), 8, [&](Index begin, Index end) {
+    for_each_range(context, original.rows(), 8, [&](Index begin, Index end) {
       for (Index t = begin; t < end; ++t) each(t) = of_token(original.row(t), changed.row(t));
     });
     for (Index t = 0; t < each.size(); ++t)

@@ -49,12 +49,12 @@ class LayerObjective {
     weight_.leftCols(n_in_) = weight;
     if (padded > n_in_) hessian_.conservativeResizeLike(Matrix<double>::Zero(padded, padded));
     hessian_t_.resize(padded, padded);
-    for_each_range(context.executor, padded, rows_per_task, [&](Index begin, Index end) {
+    for_each_range(context, padded, rows_per_task, [&](Index begin, Index end) {
       hessian_t_.middleRows(begin, end - begin) = hessian_.middleRows(begin, end - begin).template cast<T>();
     });
     weight_product_.resize(n_out(), padded);
     Vector<double> energies(n_out());
-    for_each_range(context.executor, n_out(), rows_per_task, [&](Index begin, Index end) {
+    for_each_range(context, n_out(), rows_per_task, [&](Index begin, Index end) {
       const Matrix<double> rows = weight_.middleRows(begin, end - begin).template cast<double>();
       const Matrix<double> product = rows * hessian_;
       weight_product_.middleRows(begin, end - begin) = product.template cast<T>();
@@ -100,7 +100,7 @@ class LayerObjective {
   [[nodiscard]] Vector<double> row_losses(const Matrix<T>& decoded, const RunContext& context = {}) const {
     BASIN_ASSERT(decoded.rows() == n_out() && decoded.cols() == padded_in());
     Vector<double> losses(n_out());
-    for_each_range(context.executor, n_out(), rows_per_task, [&](Index begin, Index end) {
+    for_each_range(context, n_out(), rows_per_task, [&](Index begin, Index end) {
       const Matrix<double> error =
           (weight_.middleRows(begin, end - begin) - decoded.middleRows(begin, end - begin)).template cast<double>();
       auto own = losses.segment(begin, end - begin);

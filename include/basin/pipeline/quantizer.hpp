@@ -16,6 +16,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -27,6 +28,40 @@ struct QuantizerOptions {
   double tolerance = 0.01;  ///< stop after an epoch that lowers the loss by less than this fraction
   std::uint64_t seed = 0;
 };
+
+namespace detail {
+/// Tells a host which stage the loops inside an algorithm belong to, and that they live: every 50 ms at most.
+class StageReports {
+ public:
+  explicit StageReports(const std::function<void(const Progress&)>& host) : host_(host) {}
+
+  /// The host's context, for what runs inside a stage; valid while both live.
+  [[nodiscard]] RunContext listening(RunContext context) {
+    if (host_) context.progress = [this](const Progress& loop) { inside(loop); };
+    return context;
+  }
+
+  void begin(const Progress& stage) {
+    stage_ = stage;
+    tell();
+  }
+
+ private:
+  void inside(const Progress& loop) {
+    if (loop.stage.empty()) stage_.part = loop.part;
+    else stage_ = loop;
+    if (!loop.stage.empty() || std::chrono::steady_clock::now() - told_ >= std::chrono::milliseconds(50)) tell();
+  }
+  void tell() {
+    told_ = std::chrono::steady_clock::now();
+    if (host_) host_(stage_);
+  }
+
+  const std::function<void(const Progress&)>& host_;
+  Progress stage_;
+  std::chrono::steady_clock::time_point told_;
+};
+}  // namespace detail
 
 /// A quantized layer and how it came about.
 template <class Weight>
@@ -47,6 +82,7 @@ struct QuantizationResult {
 /// Shapes    W: [n_out, n_in] float, H: [n_in, n_in] double; n_in need not divide into groups.
 /// Accuracy  the same bits for every executor.
 /// Errors    ShapeError, ValueError as LayerObjective; Cancelled when the host asks to stop.
+/// Notes     "deadline": after how many epochs RunContext::deadline ended it.
 /// Source    AQLM, arXiv:2401.06118, stages 3 to 5.
 template <MetricPolicy Metric, class Init, class Search, class Update, Transform Rotation = Identity>
 class Quantizer {
@@ -70,8 +106,11 @@ class Quantizer {
   /// @param codomain what values are reachable: a Scheme for additive codebooks, a level set such as MirrorNoZero{}.
   template <class Codomain>
   [[nodiscard]] auto quantize(ConstMatrixRef<float> weight, ConstMatrixRef<double> hessian, const Codomain& codomain,
-                              const RunContext& context = {}) const {
+                              const RunContext& host = {}) const {
+    detail::StageReports stages(host.progress);
+    const RunContext context = stages.listening(host);
     const Clock::time_point start = Clock::now();
+    stages.begin({.stage = "init"});
     const auto timed = [&](const LayerObjective<float>& layer) {
       const double preparation = seconds_since(start);
       auto result = run(layer, codomain, context);
@@ -102,13 +141,14 @@ class Quantizer {
     static_assert(Updater<Update, Weight>, "the updater must accept what the initializer makes");
 
     QuantizationReport report;
-    RunContext context = host;
+    detail::StageReports stages(host.progress);
+    RunContext context = stages.listening(host);
     context.note = [&](std::string_view subject, std::string decision) {
       host.decided(subject, decision);
       report.notes.emplace_back(std::string(subject), std::move(decision));
     };
     const Clock::time_point start = Clock::now();
-    context.report({.stage = "init"});
+    stages.begin({.stage = "init"});
     const HessianBlocks blocks =
         make_blocks(metric_, layer.hessian().topLeftCorner(layer.n_in(), layer.n_in()), in_group_size(codomain), context);
     Weight weight = init_.initialize(layer, blocks, codomain, options_.seed, context);
@@ -119,6 +159,7 @@ class Quantizer {
     report.loss_trace.push_back(report.relative_error_after_init);
     Update update = update_;
     std::uint64_t pass = 0;
+    Clock::time_point epoch = Clock::now();
     const auto measure = [&] {
       const Matrix<T> decoded = weight.decode(context);
       loss = layer.loss(decoded, context);
@@ -129,15 +170,21 @@ class Quantizer {
     for (double best = std::numeric_limits<double>::infinity(); report.epochs < options_.max_epochs && loss > 0;
          ++report.epochs) {
       if (loss > (1 - options_.tolerance) * best) break;
+      const double last_epoch = report.epochs == 0 ? 0 : seconds_since(epoch);
+      epoch = Clock::now();
+      if (context.deadline && epoch + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(last_epoch)) > *context.deadline) {
+        context.decided("deadline", concat("ended after ", report.epochs, " epochs"));
+        break;
+      }
       best = std::min(best, loss);
-      step("update", report, report.seconds.update, context, [&] { update.update(layer, weight, context); });
-      step("search", report, report.seconds.search, context,
+      step("update", report, report.seconds.update, stages, context, [&] { update.update(layer, weight, context); });
+      step("search", report, report.seconds.search, stages, context,
            [&] { search_.search(layer, weight, options_.seed, pass++, context); });
       measure();
     }
     report.relative_error_before_storing = layer.relative_error(loss);
 
-    step("store", report, report.seconds.search, context, [&] {
+    step("store", report, report.seconds.search, stages, context, [&] {
       round_to_half(weight);
       search_.search(layer, weight, options_.seed, pass, context);
     });
@@ -166,13 +213,13 @@ class Quantizer {
     return sum;
   }
   template <class Work>
-  void step(std::string_view stage, const QuantizationReport& report, double& seconds, const RunContext& context,
-            Work&& work) const {
+  void step(std::string_view stage, const QuantizationReport& report, double& seconds, detail::StageReports& stages,
+            const RunContext& context, Work&& work) const {
     context.check_stop();
-    context.report({.stage = stage,
-                    .step = report.epochs,
-                    .fraction = static_cast<double>(report.epochs) / static_cast<double>(std::max<Index>(1, options_.max_epochs)),
-                    .relative_error = report.loss_trace.back()});
+    stages.begin({.stage = stage,
+                  .step = report.epochs,
+                  .fraction = static_cast<double>(report.epochs) / static_cast<double>(std::max<Index>(1, options_.max_epochs)),
+                  .relative_error = report.loss_trace.back()});
     const Clock::time_point start = Clock::now();
     work();
     seconds += seconds_since(start);

@@ -93,7 +93,7 @@ void block_refinement(const LayerObjective<T>& layer, Matrix<T>& quantized, Quan
     const Matrix<double> half = lower.triangularView<Eigen::Lower>().solve(Matrix<double>::Identity(b, b));
     inverses.middleRows(i, b) = (half.transpose() * half).template cast<T>();
   }
-  for_each_range(context.executor, layer.n_out(), feedback_rows, [&](Index begin, Index end) {
+  for_each_range(context, layer.n_out(), feedback_rows, [&](Index begin, Index end) {
     const Index rows = end - begin;
     using Columns = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
     Columns target(rows, b), found(rows, b);

@@ -61,7 +61,7 @@ Vector<double> error_feedback(ConstMatrixRef<T> weight, const FeedbackFactor<T>&
   const Index together = std::max(width, 16 / width * width);
   using Columns = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>, 0, Eigen::OuterStride<>>;
   Vector<double> losses = Vector<double>::Zero(weight.rows());
-  for_each_range(context.executor, weight.rows(), feedback_rows, [&](Index begin, Index end) {
+  for_each_range(context, weight.rows(), feedback_rows, [&](Index begin, Index end) {
     detail::FeedbackTile<T> tile(factor, weight, begin, end - begin);
     const Index rows = end - begin, stride = tile.stride();
     AlignedVector<T> targets(static_cast<std::size_t>(factor.has_drift() ? n * stride : 0));

@@ -141,7 +141,7 @@ class FeedbackFactor {
     diagonal_ = std::move(factors.diagonal());
     if (drift.size() > 0) {
       Matrix<double> upper(n, n);
-      for_each_range(context.executor, n, 96, [&](Index begin, Index end) {
+      for_each_range(context, n, 96, [&](Index begin, Index end) {
         for (Index i = begin; i < end; ++i)
           for (Index j = 0; j < n; ++j) upper(i, j) = j < i ? 0.0 : static_cast<double>(factors(i, j));
       });
@@ -161,7 +161,7 @@ class FeedbackFactor {
                                               const RunContext& context) const {
     const Index n = n_in();
     Matrix<double> feedback(n, n);
-    for_each_range(context.executor, n, 96, [&](Index begin, Index end) {
+    for_each_range(context, n, 96, [&](Index begin, Index end) {
       auto rows = feedback.middleRows(begin, end - begin);
       for (Index i = begin; i < end; ++i)
         for (Index j = 0; j < n; ++j) feedback(i, j) = strength * drift(input(i), input(j));
@@ -179,7 +179,7 @@ class FeedbackFactor {
   [[nodiscard]] AlignedVector<T> panels(const Upper& upper, const RunContext& context) const {
     const Index count = (n_in() + panel_ - 1) / panel_;
     AlignedVector<T> packed(at(offset(count)));
-    context.executor(count, [&](Index p) {
+    context.for_each(count, [&](Index p) {
       const Index first = p * panel_, end = std::min(first + panel_, n_in());
       for (Index i = 0; i < end; ++i)
         for (Index j = std::max(first, i / width_ * width_); j < end; ++j)

@@ -149,7 +149,7 @@ struct L2Beam {
     detail::check_beam(beam_size, weight.scheme());
     context.check_stop();
     const detail::TransposedCodebooks<T> transposed(weight.codebooks);
-    for_each_range(context.executor, weight.num_out_groups(), 16, [&](Index begin, Index end) {
+    for_each_range(context, weight.num_out_groups(), 16, [&](Index begin, Index end) {
       if (context.stop.stop_requested()) return;
       detail::L2GroupSearch<T> group(weight, transposed, beam_size);
       for (Index o = begin; o < end; ++o) {

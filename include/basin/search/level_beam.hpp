@@ -44,7 +44,7 @@ struct LevelBeam {
     LevelWeight<T> found = weight;
     const FeedbackFactor<T> factor(layer.hessian(), {.damping = damping, .order = order}, seed, pass, context);
     const NearestLevel<T> levels(weight.levels);
-    for_each_range(context.executor, layer.n_out(), feedback_rows, [&](Index begin, Index end) {
+    for_each_range(context, layer.n_out(), feedback_rows, [&](Index begin, Index end) {
       detail::LevelBeamTile<T> tile(factor, layer.weight(), levels, found, beam_size, begin, end - begin);
       for (Index p = 0; p * factor.panel_inputs() < factor.n_in(); ++p) {
         if (context.stop.stop_requested()) return;

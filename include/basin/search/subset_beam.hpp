@@ -159,7 +159,7 @@ struct SubsetBeam {
         const detail::InputSubset<T> subset(layer, {order.begin() + n * s / subsets, order.begin() + n * (s + 1) / subsets},
                                             damping, context);
         if (subset.is_dead()) continue;
-        for_each_range(context.executor, layer.n_out(), feedback_rows, [&](Index first, Index last) {
+        for_each_range(context, layer.n_out(), feedback_rows, [&](Index first, Index last) {
           subset.improve(levels, beam_size, first, last - first, found, product);
         });
       }

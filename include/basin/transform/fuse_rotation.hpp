@@ -138,7 +138,7 @@ class RotationFuser {
     weight = wide.template cast<T>();
   }
   void each_row(const OnlineTransform& online, Matrix<double>& rows) const {
-    for_each_range(context_.executor, rows.rows(), 16, [&](Index begin, Index end) {
+    for_each_range(context_, rows.rows(), 16, [&](Index begin, Index end) {
       for (Index r = begin; r < end; ++r) online.apply(rows.data() + r * rows.cols(), rows.cols());
     });
   }

@@ -34,7 +34,7 @@ template <std::floating_point T>
   };
   std::vector<Row> rows(static_cast<std::size_t>(weight.rows()));
   Matrix<float> z(weight.rows(), weight.cols());
-  for_each_range(context.executor, weight.rows(), 16, [&](Index begin, Index end) {
+  for_each_range(context, weight.rows(), 16, [&](Index begin, Index end) {
     for (Index o = begin; o < end; ++o) {
       const Vector<double> w = weight.row(o).transpose().template cast<double>();
       const double mean = w.mean();

@@ -138,7 +138,7 @@ class HadamardTransform {
   void each_row(Matrix<T>& rows, const RunContext& context, Body&& body) const {
     if (rows.cols() != n_) raise<ShapeError>("HadamardTransform: rows must have ", n_, " entries, got ", rows.cols());
     const Index grain = std::max<Index>(1, (Index{1} << 16) / n_);
-    for_each_range(context.executor, rows.rows(), grain, [&](Index begin, Index end) {
+    for_each_range(context, rows.rows(), grain, [&](Index begin, Index end) {
       for (Index r = begin; r < end; ++r) body(rows.data() + r * n_);
     });
   }

@@ -57,7 +57,7 @@ template <class T>
 [[nodiscard]] Matrix<T> residual_products(const LayerObjective<T>& layer, const LevelWeight<T>& weight,
                                           const RunContext& context) {
   Matrix<T> product(layer.n_out(), layer.padded_in());
-  for_each_range(context.executor, layer.n_out(), feedback_rows, [&](Index begin, Index end) {
+  for_each_range(context, layer.n_out(), feedback_rows, [&](Index begin, Index end) {
     residual_products(layer, weight, begin, end - begin, product.data() + begin * product.cols());
   });
   return product;
@@ -156,7 +156,7 @@ void refine_codes(const LayerObjective<T>& layer, LevelWeight<T>& weight, int sw
   if (sweeps < 0) raise<ValueError>("search: the number of sweeps must be at least 0, got ", sweeps);
   if (sweeps == 0) return;
   const NearestLevel<T> levels(weight.levels);
-  for_each_range(context.executor, weight.n_out(), feedback_rows, [&](Index begin, Index end) {
+  for_each_range(context, weight.n_out(), feedback_rows, [&](Index begin, Index end) {
     if (context.stop.stop_requested()) return;
     RowDescent<T> rows(layer, levels, weight, begin, end - begin);
     for (int sweep = 0; sweep < sweeps && !context.stop.stop_requested(); ++sweep)

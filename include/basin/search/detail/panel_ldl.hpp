@@ -107,8 +107,8 @@ class PanelLdl {
 
   [[nodiscard]] bool factor_panel(Index p, ConstMatrixRef<double> hessian, double shift, const std::vector<Index>& inputs,
                                   const RunContext& context) {
-    context.executor(num_panels() - p - 1, [&](Index later) { scale(p, p + 1 + later); });
-    context.executor(p + 1, [&](Index i) {
+    context.for_each(num_panels() - p - 1, [&](Index later) { scale(p, p + 1 + later); });
+    context.for_each(p + 1, [&](Index i) {
       open(i, p, hessian, shift, inputs);
       for (Index later = p + 1; later < num_panels(); ++later) subtract(i, p, later);
     });
@@ -136,7 +136,7 @@ class PanelLdl {
     store(p, upper);
     for (Index k = 0; k < count; k += b)
       Eigen::Map<Matrix<T>, 0, Eigen::OuterStride<>>(block(p, p) + k * width_ + k, b, b, Eigen::OuterStride<>(width_)).setIdentity();
-    context.executor(p, [&](Index i) {
+    context.for_each(p, [&](Index i) {
       Rest rows = rest(i, count);
       upper.transpose().template triangularView<Eigen::Lower>().template solveInPlace<Eigen::OnTheRight>(rows);
       store(i, rows);

@@ -59,7 +59,7 @@ void run_beam(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, int bea
   if (visit != VisitOrder::natural) {
     const Matrix<T>& hessian = layer.working_hessian();
     reordered.resize(hessian.rows(), hessian.cols());
-    for_each_range(context.executor, groups, 8, [&](Index begin, Index end) {
+    for_each_range(context, groups, 8, [&](Index begin, Index end) {
       for (Index a = begin; a < end; ++a)
         for (Index b = 0; b < groups; ++b)
           reordered.block(a * g, b * g, g, g) = hessian.block(plan.order[static_cast<std::size_t>(a)] * g,
@@ -68,7 +68,7 @@ void run_beam(const LayerObjective<T>& layer, AdditiveWeight<T>& weight, int bea
     plan.hessian = &reordered;
   }
 
-  for_each_range(context.executor, weight.num_out_groups(), beam_tile_rows(layer.padded_in()), [&](Index begin, Index end) {
+  for_each_range(context, weight.num_out_groups(), beam_tile_rows(layer.padded_in()), [&](Index begin, Index end) {
     if (context.stop.stop_requested()) return;
     BeamTile<T>(plan, weight, begin, end - begin).run();
   });

@@ -6,7 +6,7 @@
 cmake_minimum_required(VERSION 3.24)
 cmake_path(ABSOLUTE_PATH INCLUDE_DIR)
 
-set(online_core config error expected scheme scheme_text half bits_per_weight version)
+set(online_core config error expected scheme scheme_text half bits_per_weight byte_reader version)
 
 set(allowed_core "")
 set(allowed_levels core)

@@ -77,7 +77,7 @@ class Checkpoint {
     const std::optional<std::vector<std::byte>> record = read(layer_prefix + name);
     if (!record) return std::nullopt;
     FinishedLayer found;
-    const bool has_levels = detail::fault_of(*record, detail::RecordKind::levels, run_).empty();
+    const bool has_levels = detail::kind_of(*record) == detail::RecordKind::levels;
     detail::RecordReader reader =
         intact(name, *record, has_levels ? detail::RecordKind::levels : detail::RecordKind::additive, run_);
     detail::visit_report(reader, found.report);

@@ -32,7 +32,7 @@ class MeasuredCost {
  public:
   /// @param quantize  quantize(n_out, n_in) quantizes a stand-in of that shape, as the run will quantize layers
   /// @param budget    seconds that measuring may take, about; more where the smallest stand-ins take longer
-  template <std::invocable<Index, Index> Quantize>
+  template <class Clock = std::chrono::steady_clock, std::invocable<Index, Index> Quantize>
   [[nodiscard]] static MeasuredCost measure(std::span<const LayerShape> layers, Quantize&& quantize, double budget = 2.0) {
     if (layers.empty()) raise<ValueError>("MeasuredCost: there are no layers to measure");
     std::map<Index, Index> most_rows;  // by number of inputs
@@ -44,8 +44,8 @@ class MeasuredCost {
     MeasuredCost cost;
     const auto last = std::prev(most_rows.end());
     const double share = budget / static_cast<double>(std::min<std::size_t>(2, most_rows.size()));
-    cost.measure_inputs(most_rows.begin()->first, most_rows.begin()->second, share, quantize);
-    if (most_rows.size() > 1) cost.measure_inputs(last->first, last->second, share, quantize);
+    cost.measure_inputs<Clock>(most_rows.begin()->first, most_rows.begin()->second, share, quantize);
+    if (most_rows.size() > 1) cost.measure_inputs<Clock>(last->first, last->second, share, quantize);
     return cost;
   }
 
@@ -67,12 +67,12 @@ class MeasuredCost {
   };
   [[nodiscard]] static double ratio(Index a, Index b) noexcept { return static_cast<double>(a) / static_cast<double>(b); }
 
-  template <class Quantize>
+  template <class Clock, class Quantize>
   void measure_inputs(Index n_in, Index most_rows, double share, Quantize&& quantize) {
     const auto timed = [&](Index rows) {
-      const auto start = std::chrono::steady_clock::now();
+      const auto start = Clock::now();
       quantize(rows, n_in);
-      return std::max(1e-9, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      return std::max(1e-9, std::chrono::duration<double>(Clock::now() - start).count());
     };
     constexpr Index first_rows = 32;
     const Index few = std::min(first_rows, most_rows);

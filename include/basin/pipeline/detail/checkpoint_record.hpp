@@ -177,6 +177,11 @@ void visit_layer(Fields& fields, Layer& layer) {
   fields(layer.zero_points);
 }
 
+/// What a record says that it is; an identity where it says nothing.
+[[nodiscard]] inline RecordKind kind_of(std::span<const std::byte> record) noexcept {
+  return record.size() < record_header ? RecordKind::identity : static_cast<RecordKind>(load_little_endian<std::uint32_t>(record.data() + 12));
+}
+
 /// Why these bytes are no record of this kind and run; empty where they are.
 [[nodiscard]] inline std::string_view fault_of(std::span<const std::byte> record, RecordKind kind, std::uint64_t run) {
   if (record.size() < record_header || std::memcmp(record.data(), record_magic, 8) != 0) return "is not a record of a checkpoint";

@@ -25,7 +25,7 @@ std::vector<Token> tokens(std::size_t n) {
 
 TEST_CASE("Windows that wait in a file come back bit for bit", "[examples][property]") {
   const basin::test::TempFolder folder;
-  const std::size_t resident = GENERATE(2, 3, 5, 6, 100);
+  const std::size_t resident = GENERATE(2u, 3u, 5u, 6u, 100u);
   const Model model = build_model(config, RandomSource{});
   const Stages stages(config, 16, {});
   const std::vector<Token> text = tokens(6 * 16);

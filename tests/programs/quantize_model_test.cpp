@@ -77,7 +77,7 @@ const std::vector<Options> methods{{}, {"--method", "qift"}, {"--method", "qift"
 }  // namespace
 
 TEST_CASE("quantize_model leaves the same bytes for any number of threads and any path of the kernels", "[programs][property]") {
-  const Options options = methods[GENERATE(range(0, 3))];
+  const Options options = methods[GENERATE(range(0u, 3u))];
   const Runs runs;
   REQUIRE(runs.run("one", Options{options}).status == 0);
   const auto wanted = runs.model("one");
@@ -104,7 +104,7 @@ TEST_CASE("quantize_model leaves the same bytes for any number of threads and an
 }
 
 TEST_CASE("quantize_model killed at any moment goes on to the same bytes", "[programs][property]") {
-  const Options options = methods[GENERATE(range(0, 2))];
+  const Options options = methods[GENERATE(range(0u, 2u))];
   const Runs runs;
   REQUIRE(runs.run("undisturbed", options).status == 0);
   const auto wanted = runs.model("undisturbed");
@@ -116,7 +116,7 @@ TEST_CASE("quantize_model killed at any moment goes on to the same bytes", "[pro
     Process process = runs.start("disturbed", options);
     const int until = runs.num_records("disturbed") + static_cast<int>(rng.below(4));
     while (runs.num_records("disturbed") < std::min(until, num_records) && !is_done) is_done = process.ends_within(100us);
-    is_done = is_done || process.ends_within(std::chrono::microseconds(rng.below(static_cast<std::uint64_t>(5000 * (1 + killed)))));
+    is_done = is_done || process.ends_within(std::chrono::microseconds(rng.below(5000 * (1 + killed))));
     if (!is_done) process.send(SIGKILL);
     const Ended ended = process.wait();
     CHECK(ended.status == (is_done ? 0 : 128 + SIGKILL));

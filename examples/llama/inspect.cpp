@@ -6,6 +6,7 @@
 #include "../support/program.hpp"
 #include "../support/text_table.hpp"
 #include "inspection_json.hpp"
+#include "inspection_tables.hpp"
 #include "model_report.hpp"
 
 #include <basin/io/json_text.hpp>

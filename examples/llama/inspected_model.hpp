@@ -67,6 +67,13 @@ struct InspectedModel {
   }
 };
 
+/// visit(number of the model, layer)
+template <class Visit>
+void for_each_layer(const std::vector<InspectedModel>& models, const Visit& visit) {
+  for (std::size_t m = 0; m < models.size(); ++m)
+    for (const InspectedLayer& layer : models[m].layers) visit(m, layer);
+}
+
 namespace detail {
 /// As text, but numbers by value: layers.2 before layers.10.
 inline bool natural_less(std::string_view a, std::string_view b) {

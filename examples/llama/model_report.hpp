@@ -1,44 +1,33 @@
 #pragma once
 
-#include "../support/console.hpp"
 #include "../support/html_page.hpp"
+#include "../support/number_text.hpp"
+#include "../support/parts_table.hpp"
 #include "../support/svg_chart.hpp"
-#include "../support/text_table.hpp"
+#include "code_usage_charts.hpp"
 #include "inspected_model.hpp"
+#include "inspection_tables.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <numbers>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace llama {
 namespace detail {
-using support::Axis;
-using support::Extent;
-using support::SvgChart;
-using TextRows = std::vector<std::vector<std::string>>;
-
-inline std::string fixed(double value, int digits) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-inline std::string integer(double value) { return fixed(value, 0); }
 inline std::string html_table(const TextRows& rows) {
   support::HtmlTable table(rows.front());
   for (std::size_t r = 1; r < rows.size(); ++r) table.add(rows[r]);
   return table.html();
 }
-
 /// Kinds of layers in the order in which a block runs them; those of other models as they come.
 inline std::vector<std::string> layer_kinds(const std::vector<InspectedModel>& models) {
   std::vector<std::string> known = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}, kinds;
@@ -53,14 +42,6 @@ inline std::vector<std::string> layer_kinds(const std::vector<InspectedModel>& m
       if (std::find(kinds.begin(), kinds.end(), layer.place.kind) == kinds.end()) kinds.push_back(layer.place.kind);
   return kinds;
 }
-inline std::string schemes_text(const InspectedModel& model) {
-  std::vector<std::string> schemes;
-  for (const InspectedLayer& layer : model.layers)
-    if (std::find(schemes.begin(), schemes.end(), layer.statistics.scheme) == schemes.end()) schemes.push_back(layer.statistics.scheme);
-  std::string text;
-  for (const std::string& scheme : schemes) text += (text.empty() ? "" : ", ") + scheme;
-  return text;
-}
 inline void add_models(support::Legend& legend, const std::vector<InspectedModel>& models) {
   if (models.size() < 2) return;
   for (std::size_t m = 0; m < models.size(); ++m) legend.add(models[m].name, m);
@@ -68,48 +49,7 @@ inline void add_models(support::Legend& legend, const std::vector<InspectedModel
 inline std::string panels(const std::string& figures, const char* look = "panels") { return "<div class=\"" + std::string(look) + "\">\n" + figures + "</div>\n"; }
 }  // namespace detail
 
-/// One row per model under a head; columns of which nothing is known are left out.
-/// @param original_perplexity  of the model before quantization
-inline detail::TextRows summary_rows(const std::vector<InspectedModel>& models, std::optional<double> original_perplexity) {
-  using namespace detail;
-  TextRows rows = {{"model", "scheme", "layers", "weights", "bits per weight", "perplexity", "error after init", "as stored", "code entropy, bits",
-                    "unused codewords", "seconds"}};
-  if (original_perplexity) rows.push_back({"original", "", "", "", "", fixed(*original_perplexity, 2), "", "", "", "", ""});
-  for (const InspectedModel& model : models) {
-    const ModelTotals t(model);
-    const auto reported = [&](const std::string& text) { return t.reports > 0 ? text : std::string(); };
-    rows.push_back({model.name, schemes_text(model), std::to_string(model.layers.size()), fixed(t.weights / 1e6, 1) + " M",
-                    fixed(t.bits_per_weight.total(), 3), model.perplexity ? fixed(*model.perplexity, 2) : "", reported(fixed(t.error_after_init, 4)),
-                    reported(fixed(t.error, 4)), fixed(t.entropy, 2) + " of " + fixed(t.code_bits, 2), integer(static_cast<double>(t.unused)),
-                    reported(integer(t.total_seconds + model.calibration_seconds.value_or(0)))});
-  }
-  return support::without_empty_columns(rows);
-}
-
-/// One row per layer under a head.
-inline detail::TextRows layer_rows(const InspectedModel& model) {
-  using namespace detail;
-  TextRows rows = {{"layer", "shape", "scheme", "bits per weight", "codes", "codebooks", "scales", "rho", "code entropy, bits", "unused codewords",
-                    "error after init", "as stored", "scale: median", "least", "most", "weight: deviation", "excess kurtosis", "least", "most"}};
-  for (const InspectedLayer& layer : model.layers) {
-    const LayerStatistics& s = layer.statistics;
-    std::string entropy, unused;
-    for (const CodeUsage& usage : s.usage) {
-      const char* const between = entropy.empty() ? "" : " ";
-      entropy.append(between).append(fixed(usage.entropy, 2));
-      unused.append(between).append(std::to_string(usage.unused));
-    }
-    const auto number = [](double value) { return support::short_number(value); };
-    rows.push_back({layer.name, std::to_string(s.n_out) + "x" + std::to_string(s.n_in), s.scheme, fixed(s.bits_per_weight.total(), 3),
-                    fixed(s.bits_per_weight.codes, 3), fixed(s.bits_per_weight.codebooks, 3), fixed(s.bits_per_weight.scales, 3),
-                    s.rho ? number(*s.rho) : "", entropy, unused, layer.report ? fixed(layer.report->error_after_init, 4) : "",
-                    layer.report ? fixed(layer.report->error, 4) : "", number(s.median_scale), number(s.lowest_scale), number(s.highest_scale),
-                    number(s.weights.deviation), fixed(s.weights.excess_kurtosis, 2), number(s.weights.lowest), number(s.weights.highest)});
-  }
-  return support::without_empty_columns(rows);
-}
-
-/// The same as a page, with charts: one or several models, which keep their colour throughout.
+/// What is known of one or several models, as a page with charts; a model keeps its colour throughout.
 class ModelReport {
  public:
   explicit ModelReport(const std::vector<InspectedModel>& models, std::optional<double> original_perplexity = std::nullopt)
@@ -132,6 +72,7 @@ class ModelReport {
   using SvgChart = support::SvgChart;
   using Curve = std::vector<SvgChart::Point>;
   using LayerValue = std::function<double(const InspectedLayer&)>;
+  using AxisOf = std::function<Axis(const Extent&)>;
 
   static std::string title(const std::vector<InspectedModel>& models) {
     std::string names;
@@ -141,11 +82,6 @@ class ModelReport {
   static double error(const InspectedLayer& layer) { return layer.report ? layer.report->error : std::nan(""); }
   static double error_after_init(const InspectedLayer& layer) { return layer.report ? layer.report->error_after_init : std::nan(""); }
 
-  template <class Visit>
-  void for_each_layer(const Visit& visit) const {
-    for (std::size_t m = 0; m < models_.size(); ++m)
-      for (const InspectedLayer& layer : models_[m].layers) visit(m, layer);
-  }
   [[nodiscard]] bool has_reports() const {
     return std::any_of(models_.begin(), models_.end(), [](const InspectedModel& model) { return model.has_reports(); });
   }
@@ -160,11 +96,19 @@ class ModelReport {
     return models_.size() > 1 || !lines.empty() ? legend.html() : "";
   }
   /// A chart per kind of layer: values over blocks, a colour per model, dashed what `dashed` says.
-  [[nodiscard]] std::string over_blocks(const Axis& y, const LayerValue& value, const LayerValue& dashed, const char* unit) const {
+  [[nodiscard]] std::string over_blocks(const AxisOf& y_axis, const LayerValue& value, const LayerValue& dashed, const char* unit) const {
     Extent blocks;
-    for_each_layer([&](std::size_t, const InspectedLayer& layer) { blocks.add(static_cast<double>(layer.place.block)); });
+    for_each_layer(models_, [&](std::size_t, const InspectedLayer& layer) { blocks.add(static_cast<double>(layer.place.block)); });
     std::string figures;
     for (const std::string& kind : kinds_) {
+      Extent values;
+      for_each_layer(models_, [&](std::size_t, const InspectedLayer& layer) {
+        if (layer.place.kind != kind) return;
+        values.add_positive(value(layer));
+        if (dashed) values.add_positive(dashed(layer));
+      });
+      if (values.is_empty()) continue;
+      const Axis y = y_axis(values);
       SvgChart chart(y.label() + " of " + kind + " by block", Axis::linear("block", blocks.low(), blocks.high()), y);
       for (std::size_t m = 0; m < models_.size(); ++m) {
         Curve solid, broken;
@@ -177,7 +121,7 @@ class ModelReport {
         chart.add_line(broken, m, SvgChart::Line::dashed);
         chart.add_line(solid, m);
       }
-      for_each_layer([&](std::size_t m, const InspectedLayer& layer) {
+      for_each_layer(models_, [&](std::size_t m, const InspectedLayer& layer) {
         if (layer.place.kind == kind)
           chart.add_point({static_cast<double>(layer.place.block), value(layer)}, m, tip(m, layer, support::short_number(value(layer)) + unit));
       });
@@ -199,15 +143,9 @@ class ModelReport {
 
   void add_errors() {
     if (!has_reports()) return;
-    Extent errors;
-    for_each_layer([&](std::size_t, const InspectedLayer& layer) {
-      errors.add_positive(error(layer));
-      errors.add_positive(error_after_init(layer));
-    });
-    if (errors.is_empty()) return;
+    const auto axis = [](const Extent& errors) { return Axis::logarithmic("relative error", errors.low(), errors.high()); };
     page_.add_section("errors", "Error per layer",
-                      legend({{"as stored", ""}, {"after init", "broken"}}) +
-                          over_blocks(Axis::logarithmic("relative error", errors.low(), errors.high()), error, error_after_init, ""));
+                      legend({{"as stored", ""}, {"after init", "broken"}}) + over_blocks(axis, error, error_after_init, ""));
   }
 
   /// Errors of later models against that of the first with the same scheme; of one model, what the search gains over its start.
@@ -220,12 +158,12 @@ class ModelReport {
     std::vector<Gain> gains, gains_after_init;
     std::vector<std::pair<std::string, std::size_t>> series;
     std::map<std::pair<std::string, std::string>, std::pair<std::size_t, const InspectedLayer*>> first;  // by layer and scheme
-    for_each_layer([&](std::size_t m, const InspectedLayer& layer) {
+    for_each_layer(models_, [&](std::size_t m, const InspectedLayer& layer) {
       if (!layer.report || !layer.statistics.rho) return;
       const double rho = *layer.statistics.rho;
       const auto add = [&](std::vector<Gain>& to, std::size_t color, double before, double after, const std::string& what) {
         const double gain = 100 * (1 - after / before);
-        if (std::isfinite(gain)) to.push_back({rho, gain, color, layer.name + ", " + what + ": " + detail::fixed(gain, 1) + " % less, rho " + support::short_number(rho)});
+        if (std::isfinite(gain)) to.push_back({rho, gain, color, layer.name + ", " + what + ": " + support::fixed_number(gain, 1) + " % less, rho " + support::short_number(rho)});
       };
       if (models_.size() == 1) {
         const auto kind = static_cast<std::size_t>(std::find(kinds_.begin(), kinds_.end(), layer.place.kind) - kinds_.begin());
@@ -269,20 +207,21 @@ class ModelReport {
   }
 
   void add_loss_traces() {
-    Extent losses, passes;
-    for_each_layer([&](std::size_t, const InspectedLayer& layer) {
-      if (!layer.report || layer.report->loss_trace.empty()) return;
-      passes.add(static_cast<double>(layer.report->loss_trace.size() - 1));
-      for (const double loss : layer.report->loss_trace) losses.add_positive(loss);
-    });
-    if (losses.is_empty()) return;
     std::string figures;
     for (const std::string& kind : kinds_) {
-      SvgChart chart("Loss of " + kind + " by pass", Axis::exact("pass of the search", 0, std::max(1.0, passes.high())),
+      Extent losses, passes;
+      for_each_layer(models_, [&](std::size_t, const InspectedLayer& layer) {
+        if (layer.place.kind != kind || !layer.report) return;
+        for (const double loss : layer.report->loss_trace) losses.add_positive(loss);
+        passes.add(std::max(1.0, static_cast<double>(layer.report->loss_trace.size()) - 1));
+      });
+      if (losses.is_empty()) continue;
+      SvgChart chart("Loss of " + kind + " by pass", Axis::exact("pass of the search", 0, passes.high()),
                      Axis::logarithmic("relative error", losses.low(), losses.high()));
       for (std::size_t m = 0; m < models_.size(); ++m) add_traces(chart, m, kind);
       figures += chart.figure(kind);
     }
+    if (figures.empty()) return;
     page_.add_section("loss", "Loss by pass", legend({{"a layer", "faint"}, {"geometric mean of the layers, each at its last value once it has stopped", ""}}) +
                                                   detail::panels(figures));
   }
@@ -341,8 +280,8 @@ class ModelReport {
   }
 
   void add_code_usage() {
-    std::string figures = usage_bars();
-    for (const std::vector<float>& levels : level_sets()) figures += level_bars(levels);
+    std::string figures = detail::usage_bars(models_);
+    for (const std::vector<float>& levels : detail::level_sets(models_)) figures += detail::level_bars(models_, levels);
     const auto evenness = [](const InspectedLayer& layer) {
       double entropy = 0, bits = 0;
       for (const CodeUsage& usage : layer.statistics.usage) {
@@ -351,109 +290,14 @@ class ModelReport {
       }
       return 100 * entropy / bits;
     };
-    Extent shown;
-    shown.add(100);
-    for_each_layer([&](std::size_t, const InspectedLayer& layer) { shown.add(evenness(layer)); });
+    const auto axis = [](const Extent& shares) { return Axis::linear("entropy, %", shares.low(), 100); };
     page_.add_section("codes", "Use of codes",
                       legend() + detail::panels(figures, "panels large") +
                           "<p class=\"note\">Entropy of codes by layer, of the bits that they take; 100 % where all codewords are used evenly.</p>\n" +
-                          over_blocks(Axis::linear("entropy, %", shown.low(), shown.high()), evenness, nullptr, " %"));
-  }
-  /// Shares of codewords by how often they are used, of models with codebooks.
-  [[nodiscard]] std::string usage_bars() const {
-    std::vector<std::array<double, CodeUsage::num_bins>> bins(models_.size());
-    std::vector<double> codewords(models_.size());
-    double most = 0;
-    for_each_layer([&](std::size_t m, const InspectedLayer& layer) {
-      if (!layer.statistics.levels.empty()) return;
-      for (const CodeUsage& usage : layer.statistics.usage) {
-        codewords[m] += static_cast<double>(usage.size);
-        for (std::size_t b = 0; b < CodeUsage::num_bins; ++b) bins[m][b] += usage.bins[b] * static_cast<double>(usage.size);
-      }
-    });
-    for (std::size_t m = 0; m < models_.size(); ++m)
-      for (double& bin : bins[m]) {
-        if (codewords[m] > 0) bin *= 100 / codewords[m];
-        most = std::max(most, bin);
-      }
-    if (!(most > 0)) return "";
-    const std::vector<std::string> names = {"unused", "<1/4", "<1/2", "<1", "<2", "<4", "4 and more"};
-    SvgChart chart("How often codewords are used", Axis::named("uses, against even use", names), Axis::exact("codewords, %", 0, 1.05 * most),
-                   {.width = 460, .height = 260});
-    for (std::size_t m = 0; m < models_.size(); ++m)
-      for (std::size_t b = 0; b < names.size() && codewords[m] > 0; ++b)
-        add_bar(chart, m, b, bins[m][b], models_[m].name + ", " + names[b] + ": " + detail::fixed(bins[m][b], 2) + " % of codewords");
-    return chart.figure("Codewords by use, all codebooks");
-  }
-  [[nodiscard]] std::vector<std::vector<float>> level_sets() const {
-    std::vector<std::vector<float>> sets;
-    for_each_layer([&](std::size_t, const InspectedLayer& layer) {
-      const std::vector<float>& levels = layer.statistics.levels;
-      if (!levels.empty() && std::find(sets.begin(), sets.end(), levels) == sets.end() && sets.size() < 4) sets.push_back(levels);
-    });
-    return sets;
-  }
-  [[nodiscard]] std::string level_bars(const std::vector<float>& levels) const {
-    std::vector<std::vector<double>> shares(models_.size(), std::vector<double>(levels.size()));
-    std::vector<double> weights(models_.size());
-    for_each_layer([&](std::size_t m, const InspectedLayer& layer) {
-      if (layer.statistics.levels != levels) return;
-      weights[m] += layer.statistics.num_weights();
-      for (std::size_t l = 0; l < levels.size(); ++l) shares[m][l] += 100 * layer.statistics.num_weights() * layer.statistics.usage[0].shares[l];
-    });
-    std::vector<std::string> names;
-    for (const float level : levels) names.push_back(support::short_number(static_cast<double>(level)));
-    double most = 0;
-    for (std::size_t m = 0; m < models_.size(); ++m)
-      for (double& share : shares[m]) {
-        if (weights[m] > 0) share /= weights[m];
-        most = std::max(most, share);
-      }
-    SvgChart chart("Shares of levels", Axis::named("level", names), Axis::exact("codes, %", 0, 1.05 * most), {.width = 460, .height = 260});
-    for (std::size_t m = 0; m < models_.size(); ++m)
-      for (std::size_t l = 0; l < levels.size() && weights[m] > 0; ++l)
-        add_bar(chart, m, l, shares[m][l], models_[m].name + ", level " + names[l] + ": " + detail::fixed(shares[m][l], 2) + " % of codes");
-    return chart.figure("Codes by level, set of " + std::to_string(levels.size()));
-  }
-  void add_bar(SvgChart& chart, std::size_t model, std::size_t place, double value, const std::string& title) const {
-    const double width = 0.8 / static_cast<double>(models_.size());
-    const double from = static_cast<double>(place) - 0.4 + width * static_cast<double>(model);
-    chart.add_bar(from, from + width, value, model, title);
-  }
-
-  /// Rows of bars that show parts of a whole.
-  struct Parts {
-    std::string name;
-    std::vector<double> values;
-  };
-  static std::string parts_table(const std::vector<std::string>& names, const std::string& unit, const std::vector<Parts>& rows, int digits) {
-    std::vector<std::string> head{""};
-    head.insert(head.end(), names.begin(), names.end());
-    head.insert(head.end(), {"total", unit});
-    support::HtmlTable table(head);
-    double longest = 0;
-    const auto total = [](const Parts& row) {
-      double sum = 0;
-      for (const double value : row.values) sum += value;
-      return sum;
-    };
-    for (const Parts& row : rows) longest = std::max(longest, total(row));
-    support::Legend legend;
-    for (std::size_t i = 0; i < names.size(); ++i) legend.add(names[i], i);
-    for (const Parts& row : rows) {
-      std::vector<std::string> cells{row.name};
-      std::vector<std::pair<std::string, double>> parts;
-      for (std::size_t i = 0; i < names.size(); ++i) {
-        cells.push_back(detail::fixed(row.values[i], digits));
-        parts.emplace_back(names[i] + ": " + cells.back() + " " + unit, row.values[i]);
-      }
-      cells.push_back(detail::fixed(total(row), digits));
-      table.add(cells, support::parts_bar(parts, longest));
-    }
-    return legend.html() + "<div class=\"split\">" + table.html() + "</div>";
+                          over_blocks(axis, evenness, nullptr, " %"));
   }
   void add_bits() {
-    std::vector<Parts> rows;
+    std::vector<support::Parts> rows;
     const auto add = [&](const std::string& name, const basin::BitsPerWeight& bits) { rows.push_back({name, {bits.codes, bits.codebooks, bits.scales}}); };
     for (const InspectedModel& model : models_) {
       add(model.name, ModelTotals(model).bits_per_weight);
@@ -465,11 +309,11 @@ class ModelReport {
         add(kind, ModelTotals(part).bits_per_weight);
       }
     }
-    page_.add_section("bits", "Bits per weight", parts_table({"codes", "codebooks", "scales"}, "bits", rows, 3));
+    page_.add_section("bits", "Bits per weight", support::parts_table({"codes", "codebooks", "scales"}, "bits", rows, 3));
   }
   void add_seconds() {
     if (!has_reports()) return;
-    std::vector<Parts> rows;
+    std::vector<support::Parts> rows;
     for (const InspectedModel& model : models_) {
       if (!model.has_reports()) continue;
       const ModelTotals t(model);
@@ -477,7 +321,7 @@ class ModelReport {
                                    std::max(0.0, t.total_seconds - t.init_seconds - t.update_seconds - t.search_seconds),
                                    model.calibration_seconds.value_or(0)}});
     }
-    page_.add_section("seconds", "Seconds", parts_table({"init", "update", "search", "rest of quantizing", "calibration"}, "s", rows, 1));
+    page_.add_section("seconds", "Seconds", support::parts_table({"init", "update", "search", "rest of quantizing", "calibration"}, "seconds", rows, 1));
   }
 
   void add_layers() {
@@ -498,9 +342,10 @@ class ModelReport {
   support::HtmlPage page_;
 };
 
-/// Leaves report.html in a directory of quantized layers.
+/// Leaves report.html in a directory of layers that were just quantized.
 inline void write_model_report(const std::filesystem::path& folder) {
-  const std::vector<InspectedModel> models{inspect_model(folder, [](double, const std::string&) {})};
+  std::vector<InspectedModel> models{inspect_model(folder, [](double, const std::string&) {})};
+  models[0].perplexity.reset();  // of what was in the directory before
   ModelReport(models).page().write(folder / "report.html");
 }
 

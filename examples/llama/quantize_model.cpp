@@ -13,6 +13,7 @@
 #include "fused_model.hpp"
 #include "gguf_output.hpp"
 #include "load.hpp"
+#include "model_report.hpp"
 #include "original_hessians.hpp"
 #include "part_quantizer.hpp"
 #include "sensitivity.hpp"
@@ -305,6 +306,7 @@ void quantize_model(Arguments arguments) {
                             {"peak_rss_bytes", support::peak_rss_bytes()}};
   if (!levels.report.is_null()) figures["mixed"] = levels.report;
   support::write_json(folder / "summary.json", figures);
+  llama::write_model_report(folder);
   std::printf("%zu layers at %.3f bits/weight, mean relative error %.4f after init, %.4f as stored; "
               "%.0f s quantizing, %.0f s calibrating\n",
               summary.layers, summary.bits / summary.weights, summary.per_layer(summary.after_init), summary.per_layer(summary.final_error),

@@ -1,20 +1,16 @@
 #pragma once
 
+#include "number_text.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace support {
-/// 0.0123 -> "0.0123", 1200000 -> "1.2e+06".
-inline std::string short_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-
 /// A range of values and where its marks stand.
 class Axis {
  public:

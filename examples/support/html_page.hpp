@@ -5,11 +5,9 @@
 #include <basin/core/error.hpp>
 
 #include <cstddef>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace support {
@@ -98,7 +96,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 p, .legend { max-width: 48rem; } p { margin: .5rem 0; } .note, figcaption, .legend { color: var(--muted); font-size: .875rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .875rem; margin: .5rem 0; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { vertical-align: bottom; } th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tbody tr:hover { background: var(--faint); }
 .wide { overflow-x: auto; } .tall { max-height: 32rem; overflow: auto; } .tall th { position: sticky; top: 0; background: var(--ground); }
@@ -140,18 +138,5 @@ class Legend {
   }
   std::string entries_;
 };
-
-/// A bar cut into parts, in the space of a table's cell; `whole` is the length of the longest bar beside it.
-inline std::string parts_bar(const std::vector<std::pair<std::string, double>>& parts, double whole) {
-  std::string bar = "<div class=\"parts\">";
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (!(parts[i].second > 0)) continue;
-    char width[32];
-    std::snprintf(width, sizeof width, "%.2f", whole > 0 ? 100 * parts[i].second / whole : 0);
-    bar.append("<span class=\"").append(HtmlPage::series_class(i)).append("\" style=\"width:").append(width);
-    bar.append("%\" title=\"").append(escape_html(parts[i].first)).append("\"></span>");
-  }
-  return bar + "</div>";
-}
 
 }  // namespace support

@@ -40,10 +40,12 @@ int main(int argc, char** argv) {
     std::vector<llama::InspectedModel> models;
     {
       support::ProgressLine progress("inspect");
-      for (const std::string& folder : folders)
+      for (const std::string& folder : folders) {
         models.push_back(llama::inspect_model(folder, [&](double fraction, const std::string& layer) {
           progress.update((static_cast<double>(models.size()) + fraction) / static_cast<double>(folders.size()), layer);
         }));
+        models.back().perplexity = llama::read_perplexity(folder);
+      }
     }
     if (models.size() == 1) {
       support::print_table(llama::layer_rows(models[0]));

@@ -56,11 +56,12 @@ struct InspectedLayer {
 };
 
 /// The quantized layers of a directory in AQLM layout, or of one of scalar levels, and what the directory's
-/// reports/, summary.json and perplexity.json say beside them, where it has them.
+/// reports/ and summary.json say beside them, where it has them.
 struct InspectedModel {
   std::string name;
   std::vector<InspectedLayer> layers;
-  std::optional<double> calibration_seconds, perplexity;
+  std::optional<double> calibration_seconds;
+  std::optional<double> perplexity;  ///< see read_perplexity
 
   [[nodiscard]] bool has_reports() const {
     return std::any_of(layers.begin(), layers.end(), [](const InspectedLayer& layer) { return layer.report.has_value(); });
@@ -110,6 +111,11 @@ auto read_fields(const std::filesystem::path& path, const Read& read) -> decltyp
   } catch (const nlohmann::json::exception&) {
     support::fail(path.string(), ": not what basin's programs write; move it elsewhere to go on without it");
   }
+}
+inline std::optional<double> read_number_if_any(const std::filesystem::path& path, const char* key) {
+  const std::optional<nlohmann::json> document = read_json_if_any(path);
+  if (!document) return std::nullopt;
+  return read_fields(path, [&] { return document->at(key).get<double>(); });
 }
 /// Infinity is null in JSON.
 inline double number_or_nan(const nlohmann::json& value) { return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>(); }
@@ -188,14 +194,12 @@ InspectedModel inspect_model(const std::filesystem::path& folder, const Progress
   }
   progress(1, names.back());
 
-  const auto number = [&](const char* file, const char* key) -> std::optional<double> {
-    const std::optional<nlohmann::json> document = detail::read_json_if_any(folder / file);
-    if (!document) return std::nullopt;
-    return detail::read_fields(folder / file, [&] { return document->at(key).get<double>(); });
-  };
-  model.calibration_seconds = number("summary.json", "calibration_seconds");
-  model.perplexity = number("perplexity.json", "perplexity");
+  model.calibration_seconds = detail::read_number_if_any(folder / "summary.json", "calibration_seconds");
   return model;
+}
+/// As `perplexity --json DIR/perplexity.json` left it in the directory.
+inline std::optional<double> read_perplexity(const std::filesystem::path& folder) {
+  return detail::read_number_if_any(folder / "perplexity.json", "perplexity");
 }
 
 /// Sums and means over the layers of a model.

@@ -109,7 +109,7 @@ class ModelReport {
       });
       if (values.is_empty()) continue;
       const Axis y = y_axis(values);
-      SvgChart chart(y.label() + " of " + kind + " by block", Axis::linear("block", blocks.low(), blocks.high()), y);
+      SvgChart chart(y.label() + " of " + kind + " by block", Axis::whole("block", blocks.low(), blocks.high()), y);
       for (std::size_t m = 0; m < models_.size(); ++m) {
         Curve solid, broken;
         for (const InspectedLayer& layer : models_[m].layers) {
@@ -344,8 +344,7 @@ class ModelReport {
 
 /// Leaves report.html in a directory of layers that were just quantized.
 inline void write_model_report(const std::filesystem::path& folder) {
-  std::vector<InspectedModel> models{inspect_model(folder, [](double, const std::string&) {})};
-  models[0].perplexity.reset();  // of what was in the directory before
+  const std::vector<InspectedModel> models{inspect_model(folder, [](double, const std::string&) {})};
   ModelReport(models).page().write(folder / "report.html");
 }
 

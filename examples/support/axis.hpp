@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +15,13 @@ class Axis {
   using Tick = std::pair<double, std::string>;
 
   static Axis linear(std::string label, double low, double high) { return Axis(std::move(label), low, high, false, 0.04); }
+  /// Marks at whole numbers only.
+  static Axis whole(std::string label, double low, double high) {
+    Axis axis = linear(std::move(label), low, high);
+    axis.ticks_.clear();
+    axis.add_linear_ticks(axis.low_, axis.high_, 1);
+    return axis;
+  }
   /// Ends at these values instead of a little beyond.
   static Axis exact(std::string label, double low, double high) { return Axis(std::move(label), low, high, false, 0); }
   /// @param low, high  above 0
@@ -40,7 +45,7 @@ class Axis {
  private:
   Axis(std::string label, double low, double high, bool is_log, double margin)
       : label_(std::move(label)), low_(is_log ? std::log10(low) : low), high_(is_log ? std::log10(high) : high), is_log_(is_log) {
-    if (!(high_ > low_)) {
+    if (!(high_ - low_ > 1e-6 * std::max(std::abs(low_), std::abs(high_)))) {  // one value, but for rounding
       const double half = is_log_ || low_ == 0 ? 0.5 : 0.1 * std::abs(low_);
       low_ -= half;
       high_ += half;
@@ -49,14 +54,15 @@ class Axis {
     low_ -= beyond;
     high_ += beyond;
     if (is_log_) add_log_ticks();
-    else add_linear_ticks();
+    else add_linear_ticks(low_, high_);
   }
-  void add_linear_ticks() {
-    const double rough = (high_ - low_) / 5, power = std::pow(10.0, std::floor(std::log10(rough)));
-    const double step = power * (rough <= power ? 1 : rough <= 2 * power ? 2 : rough <= 5 * power ? 5 : 10);
-    for (double i = std::ceil(low_ / step - 1e-9); i * step <= high_ + 1e-9 * step; ++i) ticks_.emplace_back(i * step, short_number(i * step + 0.0));
+  /// Multiples of 1, 2 or 5 times a power of ten that is `least` or more.
+  void add_linear_ticks(double low, double high, double least = 0) {
+    const double rough = (high - low) / 5, power = std::pow(10.0, std::floor(std::log10(rough)));
+    const double step = std::max(least, power * (rough <= power ? 1 : rough <= 2 * power ? 2 : rough <= 5 * power ? 5 : 10));
+    for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i) ticks_.emplace_back(i * step, short_number(i * step + 0.0));
   }
-  /// 1, 2 and 5 of every decade; powers of ten where these are many.
+  /// 1, 2 and 5 of every decade; powers of ten where these are many, equal steps where they are few.
   void add_log_ticks() {
     const bool is_wide = high_ - low_ > 2.2;
     const double stride = std::ceil((high_ - low_) / 6);
@@ -66,14 +72,9 @@ class Axis {
         if (at < low_ || at > high_ || (is_wide && (factor != 1 || std::fmod(std::abs(decade), stride) != 0))) continue;
         ticks_.emplace_back(std::pow(10.0, at), short_number(factor * std::pow(10.0, decade)));
       }
-    if (ticks_.size() > 1) return;
-    ticks_.clear();  // less than a factor of about 2
-    for (int i = 0; i < 4; ++i) {
-      const double value = std::pow(10.0, low_ + (high_ - low_) * (0.5 + i) / 4);
-      char text[32];
-      std::snprintf(text, sizeof text, "%.2g", value);
-      ticks_.emplace_back(std::atof(text), text);
-    }
+    if (ticks_.size() > 2) return;
+    ticks_.clear();
+    add_linear_ticks(std::pow(10.0, low_), std::pow(10.0, high_));
   }
 
   std::string label_;

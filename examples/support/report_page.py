@@ -41,9 +41,9 @@ def read(path):
 
 
 def write(path, text):
-    with open(path + ".part", "w", encoding="utf-8") as file:
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
         file.write(text)
-    os.replace(path + ".part", path)
+    os.replace(f"{path}.part", path)
 
 
 def with_section(text, sections, name, section):

@@ -21,6 +21,7 @@ inline void print_table(const std::vector<std::vector<std::string>>& rows) {
       const std::string blanks(widths[c] - rows[r][c].size(), ' ');
       line += (c == 0 ? "  " + rows[r][c] + blanks : "   " + blanks + rows[r][c]);
     }
+    line.erase(line.find_last_not_of(' ') + 1);
     std::printf("%s\n", line.c_str());
     if (r > 0) continue;
     for (std::size_t c = 0; c < widths.size(); ++c) std::printf("%s%s", c == 0 ? "  " : "   ", std::string(widths[c], '-').c_str());

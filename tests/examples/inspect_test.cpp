@@ -177,7 +177,8 @@ TEST_CASE("The page of a model is one file with all that is known", "[examples][
     write_text(folder.path() / name / "summary.json", R"({"calibration_seconds": 10})");
     write_text(folder.path() / name / "perplexity.json", R"({"perplexity": 12.5})");
   }
-  const std::vector<InspectedModel> models{inspect_model(folder.path() / "first", silent), inspect_model(folder.path() / "second <b>" / "", silent)};
+  std::vector<InspectedModel> models{inspect_model(folder.path() / "first", silent), inspect_model(folder.path() / "second <b>" / "", silent)};
+  for (InspectedModel& model : models) model.perplexity = read_perplexity(folder.path() / model.name);
   CHECK(models[1].name == "second <b>");
   const std::string page = ModelReport(models, 11.0).page().text();
   for (const char* section : {"summary", "errors", "rho", "loss", "weights", "codes", "bits", "seconds", "layers"})
@@ -244,6 +245,11 @@ TEST_CASE("Directories that cannot be inspected are refused by name", "[examples
   SECTION("a report of another kind") {
     write_text(folder.path() / "reports" / "a.0.x.json", R"({"relative_error": "small"})");
     CHECK_THROWS_WITH(inspect(), contains_text("a.0.x.json") && contains_text("move it elsewhere"));
+  }
+  SECTION("a perplexity of another kind") {
+    write_text(folder.path() / "perplexity.json", R"([12.5])");
+    CHECK_NOTHROW(inspect());
+    CHECK_THROWS_WITH(read_perplexity(folder.path()), contains_text("perplexity.json"));
   }
   SECTION("a summary that is no JSON") {
     write_text(folder.path() / "summary.json", "{");

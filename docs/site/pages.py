@@ -11,7 +11,9 @@ ROOM = re.compile(r"^\* \[([^\]]+)\]\(([a-z_]+)/\)(.*)$", re.MULTILINE)
 
 
 def label(page):
-    """Of a path below docs/: search/beam.md is page_search_beam."""
+    """Of a path below docs/: search/beam.md is page_search_beam; the main page is called index."""
+    if page == pathlib.Path("index.md"):
+        return "index"
     return "page_" + re.sub(r"\W", "_", page.with_suffix("").as_posix())
 
 

@@ -11,6 +11,6 @@ if(BASIN_DOXYGEN AND Python3_Interpreter_FOUND)
     COMMENT "Building the documentation" VERBATIM)
 else()
   add_custom_target(basin_docs
-    COMMAND ${CMAKE_COMMAND} -E echo "basin_docs needs doxygen and python3, which cmake found not: install them and configure again"
+    COMMAND ${CMAKE_COMMAND} -E echo "basin_docs needs doxygen and python3: install them and configure again"
     COMMAND ${CMAKE_COMMAND} -E false VERBATIM)
 endif()

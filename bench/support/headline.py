@@ -140,23 +140,38 @@ def machine(context):
 
 
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>basin: benchmarks</title>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>basin: benchmarks</title>
+<link rel="icon" href="data:,">
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222; background: #fff; }}
-table {{ border-collapse: collapse; width: 100%; }}
-td, th {{ border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: left; }}
-.met {{ color: #1a7f37; }} .missed, .failed {{ color: #b35900; font-weight: 600; }}
+:root {{ color-scheme: light dark; --ground: #fff; --ink: #1f2328; --muted: #59636e; --line: #d1d9e0;
+  --purple: #8250df; --blue: #0969da; --orange: #bc4c00; --green: #1a7f37; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --ground: #0d1117; --ink: #e6edf3; --muted: #9198a1; --line: #3d444d;
+  --purple: #bc8cff; --blue: #58a6ff; --orange: #f0883e; --green: #3fb950; }} }}
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: var(--ink); background: var(--ground); }}
+h1 {{ font-size: 1.6rem; }} h2 {{ font-size: 1.2rem; margin-top: 2.5rem; }}
+.wide {{ overflow-x: auto; }} svg {{ display: block; width: 100%; min-width: 40rem; height: auto; }}
+table {{ border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }}
+td, th {{ border-bottom: 1px solid var(--line); padding: .25rem .75rem; text-align: left; white-space: nowrap; }}
+td:first-child, th:first-child {{ padding-left: 0; }}
+.met {{ color: var(--green); }} .missed, .failed {{ color: var(--orange); font-weight: 600; }}
 </style>
+</head>
+<body>
 <h1>basin: benchmarks</h1>
 <p>{machine}. Best of {rounds} rounds; every figure is a ratio inside one process.</p>
 <h2>Goals</h2>
-<table><tr>{head}</tr>
+<div class="wide" tabindex="0"><table><tr>{head}</tr>
 {lines}
-</table>
+</table></div>
 <h2>Roofline</h2>
 <p>Matrix-vector products with one thread. To the right a weight takes fewer bytes; sloping lines are what reading them
-allows, the level line is what the fp32 multiply-adds of this CPU allow.</p>
-{chart}
+allows, the level line is what the fp32 multiply-adds of this CPU allow. Filled marks: matrices from beyond the caches.</p>
+<div class="wide" tabindex="0">{chart}</div>
+</body>
 </html>
 """
 

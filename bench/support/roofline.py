@@ -4,7 +4,9 @@ import math
 
 WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 20, 52
-COLORS = {"exact": "#7b3fa0", "int16": "#1f6fb2", "int8": "#c4510a", "fp32": "#444"}
+# Colours are variables of the page that shows the drawing.
+COLORS = {"exact": "var(--purple)", "int16": "var(--blue)", "int8": "var(--orange)", "a8": "var(--green)", "fp32": "var(--ink)"}
+HALO = {"paint_order": "stroke", "stroke": "var(--ground)", "stroke_width": 3}  # keeps text apart from lines below it
 
 
 class Axes:
@@ -36,7 +38,7 @@ def points(runs, arch, shape):
     best = {}
     for run in runs:
         parts = run["name"].split("/")
-        if parts[0] != "lut_matvec" or "error" in run or parts[3] != arch or parts[4] != shape:
+        if parts[0] not in ("lut_matvec", "level_matvec") or "error" in run or parts[3] != arch or parts[4] != shape:
             continue
         suffix = "/".join(parts[5:])
         if suffix not in ("", "cold") or run.get("weights_per_ns", 0) <= best.get(run["name"], {}).get("weights_per_ns", 0):
@@ -62,13 +64,19 @@ def roofs(runs):
     return [(label, rate) for label, rate in reads if rate], most("multiply_add/fp32/native", "gmac_per_s")
 
 
-def spread(labels, distance=13):
-    """Moves labels (y, ...) apart, downwards."""
-    moved, last = [], -math.inf
+def spread(labels, distance=14):
+    """Moves labels (y, ...) apart: those that touch are stacked around their middle."""
+    stacks = []
+
+    def top(stack):
+        return sum(label[0] for label in stack) / len(stack) - distance * (len(stack) - 1) / 2
+
     for label in sorted(labels):
-        last = max(label[0], last + distance)
-        moved.append((last, *label[1:]))
-    return moved
+        stacks.append([label])
+        while len(stacks) > 1 and top(stacks[-1]) < top(stacks[-2]) + distance * len(stacks[-2]):
+            last = stacks.pop()
+            stacks[-1] += last
+    return [(top(stack) + distance * i, *label[1:]) for stack in stacks for i, label in enumerate(stack)]
 
 
 def chart(runs, arch, shape):
@@ -82,37 +90,37 @@ def chart(runs, arch, shape):
     axes = Axes(x_range, (min(mark[4] for mark in marks) / 2, highest))
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     out = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Roofline of matrix-vector products" '
-           'xmlns="http://www.w3.org/2000/svg" font-family="system-ui, sans-serif" font-size="12" fill="#222">']
+           'xmlns="http://www.w3.org/2000/svg" font-family="system-ui, sans-serif" font-size="12" fill="var(--ink)">']
     for tick in (0.25, 0.5, 1, 2, 4, 8):
-        out.append(line(axes.x(tick), TOP, axes.x(tick), bottom, stroke="#eee"))
+        out.append(line(axes.x(tick), TOP, axes.x(tick), bottom, stroke="var(--line)", stroke_opacity=0.6))
         out.append(text(axes.x(tick), bottom + 16, f"{tick:g}", text_anchor="middle"))
     for exponent in range(math.floor(axes.y_low), math.ceil(axes.y_high) + 1):
         for factor in (1, 2, 5):
             value = factor * 10.0 ** exponent
             if axes.y_low <= math.log10(value) <= axes.y_high:
-                out.append(line(LEFT, axes.y(value), right, axes.y(value), stroke="#eee"))
+                out.append(line(LEFT, axes.y(value), right, axes.y(value), stroke="var(--line)", stroke_opacity=0.6))
                 out.append(text(LEFT - 8, axes.y(value) + 4, f"{value:g}", text_anchor="end"))
     out.append(text((LEFT + right) / 2, HEIGHT - 10, "weights per byte read", text_anchor="middle"))
     out.append(f'<text transform="translate(16 {(TOP + bottom) / 2:.0f}) rotate(-90)" text-anchor="middle">weights per ns</text>')
     top_value, bottom_value = 10 ** axes.y_high, 10 ** axes.y_low
     for label, rate in reads:
         x0, x1 = max(x_range[0], bottom_value / rate), min(x_range[1], top_value / rate)
-        out.append(line(axes.x(x0), axes.y(rate * x0), axes.x(x1), axes.y(rate * x1), stroke="#999", stroke_width=1.5))
+        out.append(line(axes.x(x0), axes.y(rate * x0), axes.x(x1), axes.y(rate * x1), stroke="var(--muted)", stroke_width=1.5))
         slope = math.degrees(math.atan2(axes.y(rate * x1) - axes.y(rate * x0), axes.x(x1) - axes.x(x0)))
         at = x0 * 1.25
-        out.append(f'<text transform="translate({axes.x(at):.1f} {axes.y(rate * at) - 5:.1f}) rotate({slope:.1f})" fill="#666">'
+        out.append(f'<text transform="translate({axes.x(at):.1f} {axes.y(rate * at) - 5:.1f}) rotate({slope:.1f})" fill="var(--muted)">'
                    f'{html.escape(label)}: {rate:.0f} GB/s</text>')
     if compute:
-        out.append(line(LEFT, axes.y(compute), right, axes.y(compute), stroke="#999", stroke_width=1.5, stroke_dasharray="6 4"))
-        out.append(text(LEFT + 6, axes.y(compute) - 5, f"fp32 multiply-adds: {compute:.0f} per ns", fill="#666"))
+        out.append(line(LEFT, axes.y(compute), right, axes.y(compute), stroke="var(--muted)", stroke_width=1.5, stroke_dasharray="6 4"))
+        out.append(text(LEFT + 6, axes.y(compute) - 5, f"fp32 multiply-adds: {compute:.0f} per ns", fill="var(--muted)", **HALO))
     labels = []
     for label, precision, is_cold, intensity, speed in marks:
-        x, y, color = axes.x(intensity), axes.y(speed), COLORS.get(precision, "#444")
-        fill = color if is_cold else "#fff"
+        x, y, color = axes.x(intensity), axes.y(speed), COLORS.get(precision, "var(--ink)")
+        fill = color if is_cold else "var(--ground)"
         out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" stroke="{color}" stroke-width="2" fill="{fill}"/>')
         when = "" if precision == "fp32" else ", cold" if is_cold else ", warm"
         labels.append((y + 4, x + 10, f"{label}{when}: {speed:.3g}", color))
     for y, x, content, color in spread(labels):
-        out.append(text(x, y, content, fill=color))
+        out.append(text(x, y, content, fill=color, **HALO))
     out.append("</svg>")
     return "\n".join(out)

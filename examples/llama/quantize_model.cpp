@@ -15,6 +15,7 @@
 #include "gguf_output.hpp"
 #include "load.hpp"
 #include "model_content.hpp"
+#include "model_report.hpp"
 #include "model_summary.hpp"
 #include "original_hessians.hpp"
 #include "quantize_arguments.hpp"
@@ -206,6 +207,7 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
     if (!levels.report.is_null()) figures["mixed"] = levels.report;
     if (arguments.seconds > 0) figures["layers_ended_by_time"] = summary.ended_by_time;
     support::write_json(folder / "summary.json", figures);
+    llama::write_model_report(folder);
     checkpoint.remove();
     std::printf("%zu layers at %.3f bits/weight, mean relative error %.4f after init, %.4f as stored; "
                 "%.0f s quantizing, %.0f s calibrating\n",

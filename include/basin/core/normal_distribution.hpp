@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstdint>
 
-/// The standard normal distribution at compile time, where <cmath> is not.
+/// The standard normal distribution at compile time, where `<cmath>` is not.
 namespace basin {
 namespace detail {
 /// e^x for -700 <= x <= 700: 2^k times a Taylor series of the rest, |rest| <= ln(2) / 2.

@@ -29,7 +29,7 @@ template <class Out>
 /// choose() for LutDequantize at one shape of tile: the fastest of `paths`, which all give the same bits. Times the tiles
 /// of one band of rows, from the first input to the last.
 ///
-/// @param Out      float, bfloat16 or half.
+/// @tparam Out      float, bfloat16 or half.
 /// @param options  rows and inputs from 1: a single row and a tile may want different paths.
 /// @param scratch  choose_dequantize_scratch_bytes<Out>(), on a 64-byte boundary. With less nothing is measured:
 ///                 the last path.

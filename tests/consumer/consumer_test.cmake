@@ -17,6 +17,13 @@ if(WAY STREQUAL "find_package")
   run(${CMAKE_COMMAND} --install ${WORK_DIR}/basin --prefix ${WORK_DIR}/installed)
   file(RENAME ${WORK_DIR}/installed ${WORK_DIR}/moved)
   list(APPEND common -DCMAKE_PREFIX_PATH=${WORK_DIR}/moved)
+elseif(WAY STREQUAL "fetch_content")
+  # What a host needs of the repository, and no more.
+  file(MAKE_DIRECTORY ${WORK_DIR})
+  execute_process(COMMAND ${CMAKE_COMMAND} -E tar czf ${WORK_DIR}/basin.tar.gz CMakeLists.txt LICENSE cmake include
+    WORKING_DIRECTORY ${SOURCE_DIR} COMMAND_ERROR_IS_FATAL ANY)
+  file(SHA256 ${WORK_DIR}/basin.tar.gz hash)
+  list(APPEND common -DBASIN_ARCHIVE=${WORK_DIR}/basin.tar.gz -DBASIN_ARCHIVE_HASH=${hash})
 else()
   list(APPEND common -DBASIN_SOURCE_DIR=${SOURCE_DIR})
 endif()
@@ -24,6 +31,9 @@ run(${CMAKE_COMMAND} ${common} -S ${CMAKE_CURRENT_LIST_DIR}/${WAY} -B ${WORK_DIR
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/host)
 run(${WORK_DIR}/host/host)
 run(${WORK_DIR}/host/engine)
+if(WAY STREQUAL "fetch_content")
+  return()
+endif()
 foreach(name IN ITEMS portable portable_static portable_interface)
   run(${WORK_DIR}/host/${name})
   run(${CMAKE_COMMAND} -E env BASIN_ARCH=scalar ${WORK_DIR}/host/${name})
@@ -50,13 +60,38 @@ if(WAY STREQUAL "find_package")
   find_program(PKG_CONFIG pkg-config)
   if(PKG_CONFIG)
     execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${WORK_DIR}/moved/share/pkgconfig
-      ${PKG_CONFIG} --cflags basin RESULT_VARIABLE result OUTPUT_VARIABLE flags ERROR_VARIABLE flags
+      ${PKG_CONFIG} --cflags "basin >= 0.1" RESULT_VARIABLE result OUTPUT_VARIABLE flags ERROR_VARIABLE flags
       OUTPUT_STRIP_TRAILING_WHITESPACE)
     separate_arguments(flags)
     if(NOT result EQUAL 0)
       message(FATAL_ERROR "pkg-config: ${flags}")
     endif()
+    if(flags MATCHES "/installed/")
+      message(FATAL_ERROR "pkg-config remembers where the package was before it was moved: ${flags}")
+    endif()
     run(${COMPILER} -std=c++20 ${flags} ${CMAKE_CURRENT_LIST_DIR}/host.cpp -o ${WORK_DIR}/by_pkg_config)
     run(${WORK_DIR}/by_pkg_config)
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${WORK_DIR}/moved/share/pkgconfig
+      ${PKG_CONFIG} --exists "basin >= 99" RESULT_VARIABLE result)
+    if(result EQUAL 0)
+      message(FATAL_ERROR "pkg-config finds basin >= 99")
+    endif()
   endif()
+
+  # The single header alone, out of the package.
+  file(MAKE_DIRECTORY ${WORK_DIR}/single_header)
+  file(COPY ${WORK_DIR}/moved/include/basin_decode.hpp DESTINATION ${WORK_DIR}/single_header)
+  set(single_header ${CMAKE_CURRENT_LIST_DIR}/../single_header)
+  run(${COMPILER} -std=c++20 -I${WORK_DIR}/single_header ${single_header}/engine.cpp ${single_header}/second_file.cpp
+    -o ${WORK_DIR}/by_single_header)
+  run(${WORK_DIR}/by_single_header scalar)
+
+  # Nothing that was installed names a folder of this machine.
+  file(GLOB_RECURSE installed ${WORK_DIR}/moved/share/*.cmake ${WORK_DIR}/moved/share/*.pc ${WORK_DIR}/moved/include/basin_decode.hpp)
+  foreach(file IN LISTS installed)
+    file(STRINGS ${file} lines REGEX "${SOURCE_DIR}|${WORK_DIR}")
+    if(lines)
+      message(FATAL_ERROR "${file} names a folder of this machine: ${lines}")
+    endif()
+  endforeach()
 endif()

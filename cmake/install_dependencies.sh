@@ -3,7 +3,7 @@
 #
 #   sh cmake/install_dependencies.sh [--ci] [--demo] [--bench]
 #
-#   --ci     also clang and its sanitizers, a compiler and an emulator for AArch64: the whole check matrix
+#   --ci     also clang and its sanitizers, compilers and an emulator for AArch64, 32-bit x86 and s390x: the whole check matrix
 #   --demo   also pip, which fetches the demo's model and texts
 #   --bench  also the libraries that the benchmarks run beside ours
 set -eu
@@ -11,7 +11,7 @@ set -eu
 packages="g++ cmake ninja-build ccache libeigen3-dev libxsimd-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev"
 for option in "$@"; do
   case $option in
-    --ci) packages="$packages clang pkg-config g++-aarch64-linux-gnu qemu-user" ;;
+    --ci) packages="$packages clang pkg-config g++-aarch64-linux-gnu g++-i686-linux-gnu g++-s390x-linux-gnu qemu-user" ;;
     --demo) packages="$packages python3 python3-pip ca-certificates unzip" ;;
     --bench) packages="$packages libfaiss-dev libopenblas-dev python3" ;;
     *)

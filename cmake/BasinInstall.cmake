@@ -12,6 +12,10 @@ foreach(name IN ITEMS decode basin io)
       FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   endif()
 endforeach()
+# Written as it is installed, so that nothing need be built before.
+list(JOIN basin_single_header_command "\" \"" command)
+install(CODE "execute_process(COMMAND \"${command}\" COMMAND_ERROR_IS_FATAL ANY)")
+install(FILES ${PROJECT_BINARY_DIR}/single_header/basin_decode.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT basinTargets NAMESPACE basin:: DESTINATION ${basin_package_dir})
 
 configure_package_config_file(cmake/basinConfig.cmake.in ${PROJECT_BINARY_DIR}/basinConfig.cmake

@@ -74,3 +74,12 @@ foreach(arch IN ITEMS scalar avx2 avx2vnni avx512bw avx512vnni avx512vbmi neon64
   endif()
 endforeach()
 set_property(GLOBAL PROPERTY BASIN_KERNEL_ARCHS ${basin_archs})
+
+# The decoding half as one file: single_header/basin_decode.hpp in the build folder.
+set(basin_single_header_command ${CMAKE_COMMAND} -DINCLUDE_DIR=${basin_include} -DLICENSE=${PROJECT_SOURCE_DIR}/LICENSE
+  -DOUTPUT=${PROJECT_BINARY_DIR}/single_header/basin_decode.hpp -P ${PROJECT_SOURCE_DIR}/cmake/single_header.cmake)
+if(PROJECT_IS_TOP_LEVEL)
+  add_custom_command(OUTPUT single_header/basin_decode.hpp COMMAND ${basin_single_header_command}
+    DEPENDS ${basin_decode_headers} cmake/single_header.cmake LICENSE VERBATIM)
+  add_custom_target(basin_single_header DEPENDS single_header/basin_decode.hpp)
+endif()

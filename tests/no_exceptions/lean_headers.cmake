@@ -1,7 +1,7 @@
 # What an engine includes to decode must compile without exceptions and run-time types, warning-free,
 # and bring neither Eigen nor a header that allocates. Last, plants each such header and expects it to be seen.
 #
-#   cmake -DCOMPILER=g++ -DINCLUDE_DIR=include -DWORK_DIR=scratch -P tests/no_exceptions/lean_headers.cmake
+#   cmake -DCOMPILER=g++ -DHEADER=basin/kernels.hpp -DINCLUDE_DIR=include -DWORK_DIR=scratch -P tests/no_exceptions/lean_headers.cmake
 cmake_minimum_required(VERSION 3.24)
 
 set(heavy Eigen/ "/string\n" "/vector\n" "/memory\n" "/functional\n" "/map\n" "/iostream\n" "/sstream\n" "/chrono\n")
@@ -28,12 +28,12 @@ function(find_heavy code found_variable)
   set(${found_variable} "${found}" PARENT_SCOPE)
 endfunction()
 
-find_heavy("#include <basin/kernels.hpp>\nint main() {}" found)
+find_heavy("#include <${HEADER}>\nint main() {}" found)
 if(found)
-  message(FATAL_ERROR "<basin/kernels.hpp> brings ${found}")
+  message(FATAL_ERROR "<${HEADER}> brings ${found}")
 endif()
 foreach(header IN ITEMS string vector memory)
-  find_heavy("#include <${header}>\n#include <basin/kernels.hpp>\nint main() {}" found)
+  find_heavy("#include <${header}>\n#include <${HEADER}>\nint main() {}" found)
   if(NOT "/${header}" IN_LIST found)
     message(FATAL_ERROR "a planted <${header}> was not seen: ${found}")
   endif()

@@ -62,6 +62,8 @@ struct ClipSearch {
       fractions.push_back({static_cast<T>(p), static_cast<T>(1 / p), std::pow(p, exponent())});
     }
     ClippedScales<T> found{Vector<T>::Zero(weight.rows()), {}, Vector<double>::Zero(weight.rows())};
+    static_assert(ShiftedLevelSet<L> || !requires { requires L::has_zero_point; },
+                  "ShiftedLevelSet: a level set with has_zero_point must have the values 0, 1, .., N - 1");
     if constexpr (ShiftedLevelSet<L>) found.zero_points = Vector<T>::Zero(weight.rows());
     for_each_range(context, weight.rows(), 8, [&](Index begin, Index end) {
       AlignedVector<T> row(static_cast<std::size_t>(weight.cols()));

@@ -64,7 +64,7 @@ template <class Int>
 ///           and prefix.scales [O, 1, 1, 1] of F16 or BF16. A bias is a tensor of its own.
 /// n_in      J g, or what "basin.<prefix>.n_in" of the metadata says for a padded last group.
 /// Errors: not_found, unsupported (dtypes), shape_mismatch, bad_value (a code out of range, a value
-/// that is not finite in fp16).
+/// that is not finite in fp16), too_large (rows or inputs that a 32-bit machine cannot count).
 template <SafetensorsSource Source>
 [[nodiscard]] Expected<AdditiveLayer> read_aqlm_layer(const Source& source, std::string_view prefix,
                                                       const AqlmConfig& config) {
@@ -90,20 +90,24 @@ template <SafetensorsSource Source>
   if (const Status same = detail::check_shape(scales, {num_out_groups, 1, 1, 1}); !same) return same.error();
 
   // The counts are held in bytes, so neither product overflows: groups have at most 4096 weights.
-  AdditiveLayer layer;
-  layer.scheme = scheme;
-  layer.n_out = num_out_groups * scheme.out_group_size;
-  layer.n_in = num_in_groups * scheme.in_group_size;
+  const std::int64_t n_out = num_out_groups * scheme.out_group_size;
+  std::int64_t n_in = num_in_groups * scheme.in_group_size;
   if (const std::optional<std::string> stated = source.metadata(detail::true_n_in_key(prefix))) {
-    std::int64_t n_in = 0;
+    std::int64_t inputs = 0;
     const char* const end = stated->data() + stated->size();
-    const auto [stop, problem] = std::from_chars(stated->data(), end, n_in);
-    if (problem != std::errc{} || stop != end || n_in <= layer.n_in - scheme.in_group_size || n_in > layer.n_in)
+    const auto [stop, problem] = std::from_chars(stated->data(), end, inputs);
+    if (problem != std::errc{} || stop != end || inputs <= n_in - scheme.in_group_size || inputs > n_in)
       return detail::tensor_error(codes, ErrorCode::bad_value,
                                   concat("metadata says n_in = \"", *stated, "\", which ", num_in_groups,
                                          " groups of ", scheme.in_group_size, " do not hold"));
-    layer.n_in = n_in;
+    n_in = inputs;
   }
+  if (!std::in_range<std::ptrdiff_t>(n_out) || !std::in_range<std::ptrdiff_t>(n_in))
+    return detail::tensor_error(codes, ErrorCode::too_large, concat("a layer of ", n_out, " by ", n_in, " weights passes the address space"));
+  AdditiveLayer layer;
+  layer.scheme = scheme;
+  layer.n_out = static_cast<std::ptrdiff_t>(n_out);
+  layer.n_in = static_cast<std::ptrdiff_t>(n_in);
   if (const Status read = detail::read_codes(codes, scheme.bits_per_code, layer.codes); !read) return read.error();
   if (const Status read = detail::read_halves(codebooks, layer.codebooks); !read) return read.error();
   if (const Status read = detail::read_halves(scales, layer.scales); !read) return read.error();

@@ -220,9 +220,9 @@ inline Status GgufFile::dequantize(const GgufTensor& tensor, std::span<float> ou
   const auto block_size = static_cast<std::size_t>(info->block_size);
   const auto block_bytes = static_cast<std::size_t>(info->block_bytes);
   const std::size_t num_blocks = tensor.data.size() / block_bytes;
-  if (out.size() != num_blocks * block_size)
+  if (std::cmp_not_equal(out.size(), tensor.num_elements()))
     return fail(ErrorCode::shape_mismatch, tensor.offset,
-                concat("tensor \"", tensor.name, "\" has ", num_blocks * block_size,
+                concat("tensor \"", tensor.name, "\" has ", tensor.num_elements(),
                        " elements, the output ", out.size()));
   const gguf_blocks::Decoder decode = gguf_blocks::find_decoder(tensor.type);
   for (std::size_t i = 0; i < num_blocks; ++i)
@@ -232,6 +232,8 @@ inline Status GgufFile::dequantize(const GgufTensor& tensor, std::span<float> ou
 
 inline Expected<std::vector<float>> GgufFile::dequantize(const GgufTensor& tensor) const {
   if (const Status decodable = check_decodable(tensor); !decodable) return decodable.error();
+  if (std::cmp_greater(tensor.num_elements(), PTRDIFF_MAX / sizeof(float)))
+    return fail(ErrorCode::too_large, tensor.offset, concat("tensor \"", tensor.name, "\" as floats passes the address space"));
   std::vector<float> out(static_cast<std::size_t>(tensor.num_elements()));
   if (const Status done = dequantize(tensor, out); !done) return done.error();
   return out;

@@ -156,7 +156,7 @@ inline Expected<GgufType> GgufExport::level_type(std::string_view name, std::opt
 
 inline Status GgufExport::write_floats(const GgufTensor& tensor, GgufType type, std::span<const float> values,
                                        const ByteSink& sink) {
-  if (values.size() != static_cast<std::size_t>(tensor.num_elements()))
+  if (std::cmp_not_equal(values.size(), tensor.num_elements()))
     return fail(tensor, ErrorCode::shape_mismatch, concat(values.size(), " values were given"));
   const GgufTypeInfo* const info = find_gguf_type(static_cast<std::uint32_t>(type));
   const auto n_in = static_cast<std::size_t>(row_size(tensor));
@@ -172,7 +172,7 @@ inline Status GgufExport::write_floats(const GgufTensor& tensor, GgufType type, 
 
 inline Status GgufExport::write_levels(const GgufTensor& tensor, GgufType type, std::span<const std::uint8_t> codes,
                                        std::span<const float> scales, const ByteSink& sink) {
-  if (codes.size() != static_cast<std::size_t>(tensor.num_elements()))
+  if (std::cmp_not_equal(codes.size(), tensor.num_elements()))
     return fail(tensor, ErrorCode::shape_mismatch, concat(codes.size(), " codes were given"));
   const NoZeroRows rows{row_size(tensor), codes, scales};
   const auto id = static_cast<std::uint32_t>(type);

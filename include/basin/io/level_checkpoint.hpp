@@ -51,7 +51,6 @@ template <SafetensorsSource Source>
     return detail::tensor_error(**levels, ErrorCode::shape_mismatch,
                                 concat("shape ", detail::shape_text((*levels)->shape), ", expected 2 to 256 levels"));
   LevelLayer layer;
-  layer.n_in = n_in;
   for (std::int64_t i = 0; i < (*levels)->shape[0]; ++i) {
     layer.levels.push_back(load_little_endian<float>((*levels)->data.data() + 4 * i));
     if (!std::isfinite(layer.levels.back()) || (i > 0 && !(layer.levels[static_cast<std::size_t>(i - 1)] < layer.levels.back())))
@@ -61,7 +60,10 @@ template <SafetensorsSource Source>
   if (n_in < 1 || (*codes)->shape.size() != 2 || (*codes)->shape[0] < 1)
     return detail::tensor_error(**codes, ErrorCode::shape_mismatch, concat("shape ", detail::shape_text((*codes)->shape),
                                                                            ", expected packed rows of ", n_in, " codes"));
-  layer.n_out = (*codes)->shape[0];
+  if (!std::in_range<std::ptrdiff_t>((*codes)->shape[0]) || n_in > PTRDIFF_MAX / 16 - 64)
+    return detail::tensor_error(**codes, ErrorCode::too_large, concat("a layer of ", (*codes)->shape[0], " by ", n_in, " weights passes the address space"));
+  layer.n_out = static_cast<std::ptrdiff_t>((*codes)->shape[0]);
+  layer.n_in = static_cast<std::ptrdiff_t>(n_in);
   const std::size_t row_bytes = packed_row_bytes(static_cast<std::size_t>(n_in), bits);
   if (const Status same = detail::check_shape(**codes, {layer.n_out, static_cast<std::int64_t>(row_bytes)}); !same) return same.error();
 

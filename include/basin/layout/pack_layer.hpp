@@ -19,7 +19,7 @@ namespace basin {
 inline constexpr std::uint32_t packed_layer_version = 1;
 
 /// What keeps a layer from being packed or opened.
-enum class PackError : std::uint8_t { none, bad_scheme, bad_shape, code_out_of_range, memory_too_small, memory_misaligned, bad_header, bad_codebooks };
+enum class PackError : std::uint8_t { none, bad_scheme, bad_shape, code_out_of_range, memory_too_small, memory_misaligned, bad_header, bad_codebooks, other_version, other_byte_order };
 
 [[nodiscard]] constexpr const char* describe(PackError error) noexcept {
   switch (error) {
@@ -29,8 +29,10 @@ enum class PackError : std::uint8_t { none, bad_scheme, bad_shape, code_out_of_r
     case PackError::code_out_of_range: return "a code is 2^b or more; the codes belong to another scheme";
     case PackError::memory_too_small: return "the memory is smaller than packed_layer_bytes()";
     case PackError::memory_misaligned: return "the memory must start on a 64-byte boundary";
-    case PackError::bad_header: return "not a packed layer of this version; pack the layer again";
+    case PackError::bad_header: return "not a packed layer, or one whose header is damaged";
     case PackError::bad_codebooks: return "the two copies of the codebooks differ; pack the layer again";
+    case PackError::other_version: return "packed in another version of the byte format; pack the layer again with this one";
+    case PackError::other_byte_order: return "packed on a machine of the other byte order; pack the layer again on this one";
   }
   return "unknown error";
 }
@@ -46,8 +48,8 @@ namespace detail {
 ///     0       64        scales      codebooks     transposed      codes
 ///     | header | fp32 [rows] | fp32 or fp16 | fp32 (planes) | bytes |     each padded to 64 bytes
 ///
-/// Header, little-endian: "BASINPKL", u32 version, u32 M, u32 b, u32 g, u32 g_out, u32 zero, u64 n_out,
-/// u64 n_in, u64 bytes in all, u64 FNV-1a hash of the 56 bytes before it.
+/// Header, little-endian: "BASINPKL", u32 version, u32 M, u32 b, u32 g, u32 g_out, u32 byte order of the arrays
+/// (0 little-endian, 1 big-endian), u64 n_out, u64 n_in, u64 bytes in all, u64 FNV-1a hash of the 56 bytes before it.
 struct PackedLayout {
   std::ptrdiff_t groups, out_groups, padded_rows, row_bytes;
   std::size_t scales, codebooks, transposed, codes, total;
@@ -214,7 +216,7 @@ template <class Code>
 }
 
 /// Writes a stored layer in the form that kernels read; see PackedLayer for the order of the bytes.
-/// The bytes may be kept in a file and opened again: they hold no address.
+/// The bytes may be kept in a file and opened again, on machines of the same byte order: they hold no address.
 ///
 /// @param memory  at least packed_layer_bytes(), on a 64-byte boundary; all of them are written, also
 ///                where an error is found. The result points into it.
@@ -234,8 +236,8 @@ template <class Code>
   std::memcpy(bytes, detail::packed_magic, 8);
   const std::uint32_t small[] = {packed_layer_version, static_cast<std::uint32_t>(scheme.num_codebooks),
                                  static_cast<std::uint32_t>(scheme.bits_per_code), static_cast<std::uint32_t>(scheme.in_group_size),
-                                 static_cast<std::uint32_t>(scheme.out_group_size)};
-  for (int i = 0; i < 5; ++i) detail::put_header_field(bytes + 8 + 4 * i, small[i], 4);
+                                 static_cast<std::uint32_t>(scheme.out_group_size), static_cast<std::uint32_t>(detail::native_byte_order)};
+  for (int i = 0; i < 6; ++i) detail::put_header_field(bytes + 8 + 4 * i, small[i], 4);
   detail::put_header_field(bytes + 32, static_cast<std::uint64_t>(from.n_out), 8);
   detail::put_header_field(bytes + 40, static_cast<std::uint64_t>(from.n_in), 8);
   detail::put_header_field(bytes + 48, at.total, 8);
@@ -269,16 +271,18 @@ template <class Code>
   return {packed, PackError::none};
 }
 
-/// Packed bytes from outside, checked: magic, version, scheme, shape, size, and that both copies of the
+/// Packed bytes from outside, checked: magic, version, byte order, scheme, shape, size, and that both copies of the
 /// codebooks agree. Any codes, codewords and scales are safe to read, since every bit pattern of a code
 /// is a codeword's.
 [[nodiscard]] inline PackResult open_packed_layer(std::span<const std::byte> memory) noexcept {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(memory.data());
   if (memory.size() < 64) return {{}, PackError::memory_too_small};
   if (reinterpret_cast<std::uintptr_t>(bytes) % 64 != 0) return {{}, PackError::memory_misaligned};
-  if (std::memcmp(bytes, detail::packed_magic, 8) != 0 || detail::header_field(bytes + 8, 4) != packed_layer_version ||
-      detail::header_field(bytes + 56, 8) != detail::header_hash(bytes))
+  if (std::memcmp(bytes, detail::packed_magic, 8) != 0) return {{}, PackError::bad_header};
+  if (detail::header_field(bytes + 8, 4) != packed_layer_version) return {{}, PackError::other_version};
+  if (detail::header_field(bytes + 56, 8) != detail::header_hash(bytes) || detail::header_field(bytes + 28, 4) > 1)
     return {{}, PackError::bad_header};
+  if (detail::header_field(bytes + 28, 4) != detail::native_byte_order) return {{}, PackError::other_byte_order};
   std::uint64_t fields[4];
   for (int i = 0; i < 4; ++i) {
     fields[i] = detail::header_field(bytes + 12 + 4 * i, 4);
@@ -290,8 +294,7 @@ template <class Code>
   if (n_out > PTRDIFF_MAX || n_in > PTRDIFF_MAX) return {{}, PackError::bad_shape};
   const detail::PackedLayout at = detail::packed_layout(scheme, static_cast<std::ptrdiff_t>(n_out), static_cast<std::ptrdiff_t>(n_in));
   if (!at.valid) return {{}, PackError::bad_shape};
-  if (detail::header_field(bytes + 28, 4) != 0 || detail::header_field(bytes + 48, 8) != at.total)
-    return {{}, PackError::bad_header};
+  if (detail::header_field(bytes + 48, 8) != at.total) return {{}, PackError::bad_header};
   if (memory.size() < at.total) return {{}, PackError::memory_too_small};
   PackedLayer packed = detail::packed_pointers(scheme, static_cast<std::ptrdiff_t>(n_out), static_cast<std::ptrdiff_t>(n_in), at, bytes);
   if (packed.family == CodeFamily::planes) {

@@ -24,7 +24,7 @@ struct LevelView {
 };
 
 /// What keeps a weight from being packed or opened.
-enum class LevelsError : std::uint8_t { none, bad_levels, bad_shape, memory_too_small, memory_misaligned, bad_header };
+enum class LevelsError : std::uint8_t { none, bad_levels, bad_shape, memory_too_small, memory_misaligned, bad_header, other_version, other_byte_order };
 
 [[nodiscard]] constexpr const char* describe(LevelsError error) noexcept {
   switch (error) {
@@ -33,7 +33,9 @@ enum class LevelsError : std::uint8_t { none, bad_levels, bad_shape, memory_too_
     case LevelsError::bad_shape: return "n_out and n_in must be positive, n_in at most 2^20, and the bytes must fit the address space";
     case LevelsError::memory_too_small: return "the memory is smaller than packed_levels_bytes()";
     case LevelsError::memory_misaligned: return "the memory must start on a 64-byte boundary";
-    case LevelsError::bad_header: return "not packed levels of this version; pack the weight again";
+    case LevelsError::bad_header: return "not packed levels, or their header is damaged";
+    case LevelsError::other_version: return "packed in another version of the byte format; pack the weight again with this one";
+    case LevelsError::other_byte_order: return "packed on a machine of the other byte order; pack the weight again on this one";
   }
   return "unknown error";
 }
@@ -49,8 +51,8 @@ namespace detail {
 ///     0        64
 ///     | header | scales fp32 [padded rows] | codes |      each padded to 64 bytes
 ///
-/// Header, little-endian: "BASINLVL", u32 version, i8 levels[4], u64 n_out, u64 n_in, u64 bytes in all, u64 zero,
-/// u64 zero, u64 FNV-1a hash of the 56 bytes before it.
+/// Header, little-endian: "BASINLVL", u32 version, i8 levels[4], u64 n_out, u64 n_in, u64 bytes in all, u64 byte order of the
+/// scales (0 little-endian, 1 big-endian), u64 zero, u64 FNV-1a hash of the 56 bytes before it.
 struct LevelsLayout {
   std::ptrdiff_t padded_rows, num_words;
   std::size_t codes, total;
@@ -101,7 +103,7 @@ inline constexpr std::uint8_t levels_magic[8] = {'B', 'A', 'S', 'I', 'N', 'L', '
 }
 
 /// Writes a stored weight in the form that kernels read; see PackedLevels for the order of the bytes. The bytes may
-/// be kept in a file and opened again: they hold no address.
+/// be kept in a file and opened again, on machines of the same byte order: they hold no address.
 ///
 /// @param memory  at least packed_levels_bytes(), on a 64-byte boundary; all of them are written. The result
 ///                points into it.
@@ -123,6 +125,7 @@ inline constexpr std::uint8_t levels_magic[8] = {'B', 'A', 'S', 'I', 'N', 'L', '
   detail::put_header_field(bytes + 16, static_cast<std::uint64_t>(from.n_out), 8);
   detail::put_header_field(bytes + 24, static_cast<std::uint64_t>(from.n_in), 8);
   detail::put_header_field(bytes + 32, at.total, 8);
+  detail::put_header_field(bytes + 40, detail::native_byte_order, 8);
   detail::put_header_field(bytes + 56, detail::header_hash(bytes), 8);
   std::memcpy(bytes + 64, from.scales, static_cast<std::size_t>(from.n_out) * sizeof(float));
 
@@ -140,15 +143,17 @@ inline constexpr std::uint8_t levels_magic[8] = {'B', 'A', 'S', 'I', 'N', 'L', '
   return {detail::levels_pointers(from.levels, from.n_out, from.n_in, at, bytes), LevelsError::none};
 }
 
-/// Packed bytes from outside, checked: magic, version, hash, levels, shape and size. Every pattern of codes is safe to read.
+/// Packed bytes from outside, checked: magic, version, byte order, hash, levels, shape and size. Every pattern of codes is safe to read.
 [[nodiscard]] inline LevelsResult open_packed_levels(std::span<const std::byte> memory) noexcept {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(memory.data());
   if (memory.size() < 64) return {{}, LevelsError::memory_too_small};
   if (reinterpret_cast<std::uintptr_t>(bytes) % 64 != 0) return {{}, LevelsError::memory_misaligned};
-  if (std::memcmp(bytes, detail::levels_magic, 8) != 0 || detail::header_field(bytes + 8, 4) != packed_levels_version ||
-      detail::header_field(bytes + 40, 8) != 0 || detail::header_field(bytes + 48, 8) != 0 ||
+  if (std::memcmp(bytes, detail::levels_magic, 8) != 0) return {{}, LevelsError::bad_header};
+  if (detail::header_field(bytes + 8, 4) != packed_levels_version) return {{}, LevelsError::other_version};
+  if (detail::header_field(bytes + 40, 8) > 1 || detail::header_field(bytes + 48, 8) != 0 ||
       detail::header_field(bytes + 56, 8) != detail::header_hash(bytes))
     return {{}, LevelsError::bad_header};
+  if (detail::header_field(bytes + 40, 8) != detail::native_byte_order) return {{}, LevelsError::other_byte_order};
   std::int8_t levels[4];
   std::memcpy(levels, bytes + 12, 4);
   if (!detail::are_levels(levels)) return {{}, LevelsError::bad_levels};

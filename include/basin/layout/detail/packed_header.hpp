@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 namespace basin::detail {
@@ -17,5 +18,7 @@ constexpr void put_header_field(std::uint8_t* out, std::uint64_t value, int byte
   for (int i = 0; i < 56; ++i) hash = (hash ^ header[i]) * 1099511628211u;
   return hash;
 }
+/// The arrays behind a header are in the byte order of the machine that packed them: 0 little-endian, 1 big-endian.
+inline constexpr std::uint64_t native_byte_order = std::endian::native == std::endian::big ? 1 : 0;
 
 }  // namespace basin::detail

@@ -1,0 +1,3 @@
+#include <basin_decode.hpp>
+
+template basin::kernels::KernelSet basin::kernels::kernel_set<basin::kernels::scalar>() noexcept;

@@ -1,4 +1,5 @@
 #include <basin/layout/pack_layer.hpp>  // first: proves the header stands alone
+#include <basin/layout/pack_levels.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -108,4 +109,14 @@ TEST_CASE("Bytes that are no packed layer do not open", "[layout][bad-input]") {
   CHECK(basin::open_packed_layer(memory.span()).error == PackError::none);
   memory.data()[64 + 256] ^= std::byte{1};  // the first codeword
   CHECK(basin::open_packed_layer(memory.span()).error == PackError::bad_codebooks);
+}
+
+TEST_CASE("index overflow: layers of more than 2^31 codes have their exact size", "[layout][property][pitfall]") {
+  // Groups of one weight: 2^32 codes of 5 bits, in rows of 2^16.
+  const std::ptrdiff_t n = std::ptrdiff_t{1} << 16;
+  const basin::Scheme scheme{1, 5, 1, 1};
+  STATIC_REQUIRE(basin::packed_row_bytes(std::size_t{1} << 32, 5) == (std::size_t{1} << 32) / 8 * 5);
+  CHECK(basin::packed_layer_bytes(scheme, n, n) == 64 + 4 * std::size_t{1 << 16} + 64 + (std::size_t{1} << 32) / 8 * 5);
+  CHECK(basin::packed_layer_bytes(scheme, PTRDIFF_MAX / 4096, PTRDIFF_MAX / 4096) == 0);
+  CHECK(basin::packed_levels_bytes(n, n) == 64 + 4 * std::size_t{1 << 16} + (std::size_t{1} << 32) / 4);
 }

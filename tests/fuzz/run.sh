@@ -6,7 +6,7 @@
 #   BASIN_FUZZ_DIR      where to build, keep corpora and put findings (build-fuzz)
 # Ends with 1 if anything was found, with 77 where there is no clang.
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 seconds=${BASIN_FUZZ_SECONDS:-600}
 jobs=${BASIN_FUZZ_JOBS:-2}
 folder=${BASIN_FUZZ_DIR:-build-fuzz}

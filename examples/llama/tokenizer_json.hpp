@@ -41,9 +41,9 @@ inline void write_tokenizer_json(const std::string& path, const Vocabulary& v) {
   support::write_json(path, document);
 }
 
-/// Reads what write_tokenizer_json writes, and other byte-level BPE tokenizers without a normalizer.
-inline Vocabulary read_tokenizer_json(const std::string& path) {
-  const nlohmann::json document = support::take(basin::read_json(path));
+/// From what write_tokenizer_json writes, and other byte-level BPE tokenizers without a normalizer.
+/// `path` stands for the document in messages.
+inline Vocabulary parse_tokenizer_json(const nlohmann::json& document, const std::string& path) {
   try {
     const auto& model = document.at("model");
     Vocabulary v;
@@ -66,8 +66,10 @@ inline Vocabulary read_tokenizer_json(const std::string& path) {
     const auto& tokens = model.at("vocab");
     const auto& added = document.at("added_tokens");
     const std::size_t most = tokens.size() + added.size();
-    const auto put = [&](const std::string& token, std::size_t id, bool special) {
-      if (id >= most) support::fail(path, ": token id ", id, " is out of range");
+    const auto put = [&](const std::string& token, const nlohmann::json& number, bool special) {
+      const auto* const id_in = number.get_ptr<const nlohmann::json::number_unsigned_t*>();
+      if (id_in == nullptr || *id_in >= most) support::fail(path, ": token id ", number.dump(), " is out of range");
+      const auto id = static_cast<std::size_t>(*id_in);
       if (v.tokens.size() <= id) {
         v.tokens.resize(id + 1);
         v.special.resize(id + 1);
@@ -75,8 +77,8 @@ inline Vocabulary read_tokenizer_json(const std::string& path) {
       v.tokens[id] = token;
       v.special[id] = special;
     };
-    for (const auto& [token, id] : tokens.items()) put(token, id.get<std::size_t>(), false);
-    for (const auto& token : added) put(token.at("content"), token.at("id").get<std::size_t>(), true);
+    for (const auto& [token, id] : tokens.items()) put(token, id, false);
+    for (const auto& token : added) put(token.at("content"), token.at("id"), true);
     for (const auto& merge : model.at("merges")) {
       if (merge.is_string()) v.merges.push_back(split_merge(merge));
       else v.merges.emplace_back(merge.at(0), merge.at(1));
@@ -85,6 +87,9 @@ inline Vocabulary read_tokenizer_json(const std::string& path) {
   } catch (const nlohmann::json::exception& error) {
     support::fail(path, ": not a tokenizer.json: ", std::string(error.what()));
   }
+}
+inline Vocabulary read_tokenizer_json(const std::string& path) {
+  return parse_tokenizer_json(support::take(basin::read_json(path)), path);
 }
 
 }  // namespace llama

@@ -76,7 +76,7 @@ TEMPLATE_TEST_CASE("assign is the argmin of distances in double", "[codebook][re
   }
 }
 
-TEST_CASE("assign decides near-ties as double does", "[codebook][reference]") {
+TEST_CASE("cancellation in the expanded distance: assign decides near-ties as double does", "[codebook][reference][pitfall]") {
   // Codewords in tight bunches far from zero: scores in float are all alike.
   basin::test::Rng rng(32);
   const double spread = GENERATE(1e-2, 1e-4, 1e-6, 1e-7);
@@ -95,7 +95,7 @@ TEST_CASE("assign decides near-ties as double does", "[codebook][reference]") {
   CHECK(assigned<float>(vectors, codewords, one) == plain_assign<float>(vectors, codewords, one));
 }
 
-TEMPLATE_TEST_CASE("assign sees through cancellation in a singular metric", "[codebook][reference]", float, double) {
+TEMPLATE_TEST_CASE("cancellation in the expanded distance: assign sees through a singular metric", "[codebook][reference][pitfall]", float, double) {
   // H does not see (b, a), where everything lies far out: scores are rounding, only differences tell.
   using T = TestType;
   basin::test::Rng rng(36);
@@ -133,7 +133,7 @@ TEST_CASE("assign takes any bits as vectors and codewords", "[codebook][referenc
   CHECK(assigned<float>(vectors, codewords, blocks) == plain_assign<float>(vectors, codewords, blocks));
 }
 
-TEST_CASE("assign takes the smallest index on ties", "[codebook][property]") {
+TEST_CASE("ties: assign takes the smallest index", "[codebook][property][pitfall]") {
   basin::test::Rng rng(33);
   basin::Matrix<float> codewords = basin::test::normal_matrix<float>(9, 8, rng);
   codewords.row(7) = codewords.row(2);
@@ -169,7 +169,7 @@ TEST_CASE("assign copes with scales far from one", "[codebook][property]") {
   CHECK(assigned<float>(tiny_vectors, tiny_codewords, blocks) == want);
 }
 
-TEST_CASE("assign reads large codebooks and gives every code", "[codebook][reference]") {
+TEST_CASE("large K = 65536: assign reads large codebooks and gives every code", "[codebook][reference][pitfall]") {
   const Index size = 65536;
   basin::Matrix<float> codewords(size, 1);
   for (Index k = 0; k < size; ++k) codewords(k, 0) = static_cast<float>(size - k);

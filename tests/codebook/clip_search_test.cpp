@@ -158,7 +158,7 @@ TEST_CASE("Of equally good scales the largest wins", "[codebook][property]") {
   CHECK(ClipSearch{}.search<SymmetricInteger<2>, double>(weight).scales(0) == 2);
 }
 
-TEST_CASE("Rows of zeros get scale zero, subnormal rows a finite one", "[codebook][property]") {
+TEST_CASE("scale eps and zero rows: levels without zero get scale zero, subnormal rows a finite one", "[codebook][property][pitfall]") {
   Matrix<float> weight = Matrix<float>::Zero(3, 5);
   weight(1, 2) = 1e-42f;
   weight(2, 0) = std::numeric_limits<float>::denorm_min();

@@ -73,7 +73,7 @@ TEST_CASE("LeastSquares reaches the minimum, directly and by iteration", "[codeb
     CHECK(found->codebooks.values().norm() <= 3 * start.codebooks.values().norm());
 }
 
-TEST_CASE("A null direction between codebooks stays where it is", "[codebook][property]") {
+TEST_CASE("null directions between codebooks: they stay where they are", "[codebook][property][pitfall]") {
   LeastSquares solver = GENERATE(true, false) ? direct : iterative;
   solver.ridge = 1e-7;  // what keeps them there
   Rng rng(2);

@@ -166,7 +166,7 @@ TEST_CASE("LevelScales honours zero points", "[codebook][property]") {
   }
 }
 
-TEST_CASE("Rows without a positive best scale stay", "[codebook][property]") {
+TEST_CASE("tiny or negative learned scale: rows without a positive best scale stay", "[codebook][property][pitfall]") {
   test::Rng rng(6);
   const Matrix<double> weight = test::normal_matrix<double>(4, 8, rng);
   LevelWeight<double> quantized = clipped<double>(weight);

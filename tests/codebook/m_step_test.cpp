@@ -28,7 +28,7 @@ ClusterStatistics random_statistics(Index size, Index g, Index g_out, basin::tes
 }
 }  // namespace
 
-TEST_CASE("exact_m_step solves the normal equations of codewords in use", "[codebook][reference]") {
+TEST_CASE("dead codewords: exact_m_step solves the normal equations of codewords in use", "[codebook][reference][pitfall]") {
   const Index g = GENERATE(1, 3, 8), g_out = GENERATE(1, 2);
   basin::test::Rng rng(82);
   ClusterStatistics statistics = random_statistics(70, g, g_out, rng);
@@ -61,6 +61,25 @@ TEST_CASE("exact_m_step stays put where the metric sees nothing", "[codebook][pr
   CHECK_THAT(codewords(0, 0), WithinRel(2.0, 1e-9));
   CHECK_THAT(codewords(0, 1), WithinAbs(-5.0, 1e-9));
   CHECK_THAT(codewords(0, 2), WithinAbs(-5.0, 1e-9));
+}
+
+TEST_CASE("extreme condition numbers: exact_m_step keeps its residual up to cond(A) = 1e14", "[codebook][property][pitfall]") {
+  const double cond = GENERATE(1e6, 1e10, 1e14);
+  CAPTURE(cond);
+  basin::test::Rng rng(85);
+  ClusterStatistics statistics(20, 8, 8);
+  for (Index k = 0; k < 20; ++k) {
+    statistics.a.row(k) = basin::test::spd_matrix<double>(8, cond, rng).reshaped<Eigen::RowMajor>().transpose();
+    statistics.y.row(k) = basin::test::normal_matrix<double>(1, 8, rng);
+    statistics.count[static_cast<std::size_t>(k)] = 1;
+  }
+  Dense codewords = Dense::Zero(20, 8);
+  basin::exact_m_step(statistics, codewords);
+  REQUIRE(codewords.allFinite());
+  for (Index k = 0; k < 20; ++k) {
+    const Dense a = statistics.normal_matrix(k), y = statistics.right_side(k), c = codewords.row(k);
+    CHECK((c * a - y).norm() <= 1e-8 * (a.norm() * c.norm() + y.norm()));
+  }
 }
 
 TEST_CASE("adam_m_step walks as the formula says", "[codebook][reference]") {

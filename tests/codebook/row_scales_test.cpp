@@ -39,7 +39,7 @@ TEST_CASE("Groups hold their rows one after the other, and come back by multipli
   CHECK_THAT(groups.topRows(4).norm(), Catch::Matchers::WithinRel(1.0, 1e-8));
 }
 
-TEST_CASE("A row of zeros gets the floor and stays zero", "[codebook][property]") {
+TEST_CASE("scale eps and zero rows: a row of zeros gets the floor and stays zero", "[codebook][property][pitfall]") {
   Dense weight = Dense::Zero(2, 4);
   weight(1, 2) = 3;
   const auto scales = basin::row_scales<double>(weight, 1);

@@ -245,7 +245,7 @@ TEST_CASE("EM follows a permutation of its vectors", "[codebook][property]") {
             b.codes[static_cast<std::size_t>(2 * (19 - o) + j)]);
 }
 
-TEST_CASE("Empty clusters stay put or move where they help most", "[codebook][property]") {
+TEST_CASE("dead codewords: empty clusters stay put or move where they help most", "[codebook][property][pitfall]") {
   Case c(25, 2, 3, 1, 8, 10, 47);
   c.start.codewords.bottomRows(5).rowwise() = c.start.codewords.row(0);  // copies: the first one wins all
   basin::assign<double>(c.vectors, c.start.codewords, c.blocks, c.start.codes);
@@ -276,7 +276,7 @@ TEST_CASE("Reseeding uses equal vectors once and leaves lone vectors alone", "[c
   CHECK(codes == std::vector<Code>{3, 0, 2, 0, 0, 1});
 }
 
-TEST_CASE("EM with fewer vectors than codewords fits them all and flags the rest", "[codebook][property]") {
+TEST_CASE("K > N: EM with fewer vectors than codewords fits them all and flags the rest", "[codebook][property][pitfall]") {
   const Case c(3, 2, 4, 1, 16, 10, 48);
   Clustering<double> clustering = c.start;
   const auto report = WeightedEm{}.refine<double>(c.vectors, c.blocks, {}, clustering);

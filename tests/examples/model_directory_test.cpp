@@ -210,6 +210,11 @@ TEST_CASE("A model directory that does not fit together is refused by name", "[e
     replace_in_file(folder.path() / "tokenizer.json", "\"id\": 258", "\"id\": 999999999");
     CHECK_THROWS_WITH(load(), contains_text("999999999"));
   }
+  SECTION("a token id that is no whole number") {
+    const std::string id = GENERATE("-1", "1e+300", "true");
+    replace_in_file(folder.path() / "tokenizer.json", "\"id\": 258", "\"id\": " + id);
+    CHECK_THROWS_WITH(load(), contains_text("token id " + id));
+  }
   SECTION("no config.json") {
     fs::remove(folder.path() / "config.json");
     CHECK_THROWS_WITH(load(), contains_text("config.json"));

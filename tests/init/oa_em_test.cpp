@@ -225,7 +225,7 @@ TEST_CASE("OaEm weighs rows by their scale when asked to", "[init][property]") {
   CHECK(weighted.codebooks.values() == clustering.codewords);
 }
 
-TEST_CASE("OaEm survives dead inputs, singular Hessians and rows of zeros", "[init][property]") {
+TEST_CASE("H only PSD: OaEm survives dead inputs, singular Hessians and rows of zeros", "[init][property][pitfall]") {
   basin::test::Rng rng(10);
   const basin::Scheme scheme{.num_codebooks = 2, .bits_per_code = 3, .in_group_size = 4};
   Dense weight = basin::test::normal_matrix<double>(10, 14, rng);  // 14 = 3.5 groups of 4

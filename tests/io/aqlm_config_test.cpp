@@ -43,6 +43,19 @@ TEST_CASE("An AQLM config reads, writes and keeps the base model's keys", "[io][
   CHECK(base.at("torch_dtype") == "bfloat16");
 }
 
+TEST_CASE("A config that was made in memory reads like one from a file", "[io][property]") {
+  nlohmann::json document = nlohmann::json::object();
+  const AqlmConfig config{Scheme{2, 8, 8, 1}, {"lm_head.weight"}};
+  REQUIRE(basin::add_aqlm_config(document, config));
+  const auto read = basin::parse_aqlm_config(document, "config.json");
+  REQUIRE(read.has_value());
+  CHECK(read->scheme == config.scheme);
+  document["quantization_config"]["in_group_size"] = -8;
+  CHECK_FALSE(basin::parse_aqlm_config(document, "config.json").has_value());
+  document["quantization_config"]["in_group_size"] = ~std::uint64_t{0};
+  CHECK_FALSE(basin::parse_aqlm_config(document, "config.json").has_value());
+}
+
 TEST_CASE("parse_aqlm_config says what is wrong", "[io][bad-input]") {
   CHECK(problem(basin::test::small_aqlm_config) == "no error");
   CHECK_THAT(problem("{}"), contains_text("config.json: quantization_config is missing"));

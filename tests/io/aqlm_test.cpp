@@ -64,7 +64,7 @@ basin::Expected<AdditiveLayer> read_stored(SafetensorsType type, int bits, std::
 using Codes = std::vector<std::uint16_t>;
 }  // namespace
 
-TEST_CASE("AQLM codes are two's complement of their own width", "[io][golden]") {
+TEST_CASE("signed code overflow: AQLM codes are two's complement of their own width", "[io][golden][pitfall]") {
   CHECK(read_stored<std::int8_t>(SafetensorsType::i8, 8, {0x00, 0x7f, -128, -1})->codes == Codes{0, 127, 128, 255});
   CHECK(read_stored<std::int16_t>(SafetensorsType::i16, 12, {-1, -2048, 2047})->codes == Codes{4095, 2048, 2047});
   CHECK(read_stored<std::int16_t>(SafetensorsType::i16, 16, {-1, -32768})->codes == Codes{65535, 32768});
@@ -228,7 +228,7 @@ TEST_CASE("A layer of more rows than the machine can count is refused", "[io][ba
   }
 }
 
-TEST_CASE("fp16 that is not finite is refused on reading and writing", "[io][bad-input]") {
+TEST_CASE("NaN / Inf: fp16 that is not finite is refused on reading and writing", "[io][bad-input][pitfall]") {
   basin::SplitMix64 rng(1);
   const AdditiveLayer good = random_layer(Scheme{1, 2, 2, 1}, 2, 4, rng);
   const auto problem = [](const AdditiveLayer& layer) {

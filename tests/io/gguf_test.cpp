@@ -244,3 +244,14 @@ TEST_CASE("dequantize refuses an output of another size", "[io][bad-input]") {
   CHECK(done.error().code == ErrorCode::shape_mismatch);
   CHECK_THAT(done.error().message, contains_text("has 6 elements, the output 7"));
 }
+
+TEST_CASE("A tensor of an unknown type needs no bytes, not even padding", "[io][bad-input]") {
+  basin::test::ByteWriter out;
+  out.text("GGUF").put<std::uint32_t>(3).put<std::int64_t>(1).put<std::int64_t>(0);
+  out.string("t").put<std::uint32_t>(0).put<std::uint32_t>(1000).put<std::uint64_t>(0);
+  REQUIRE(out.bytes().size() % 32 != 0);  // data would begin past the end
+  const auto file = basin::GgufFile::parse(out.bytes(), "m");
+  REQUIRE(file.has_value());
+  CHECK(file->tensors().at(0).data.data() == nullptr);
+  CHECK_FALSE(file->dequantize(file->tensors()[0]).has_value());
+}

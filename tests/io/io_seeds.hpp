@@ -133,4 +133,30 @@ inline constexpr std::string_view small_aqlm_config =
     R"( "num_codebooks": 1, "in_group_size": 4, "out_group_size": 1,)"
     R"( "linear_weights_not_to_quantize": ["lm_head.weight"]}})";
 
+/// Layer "p" of three levels over 2 x 5 weights, with zero points. A code of two bits can be out of range.
+inline Bytes small_level_checkpoint() {
+  ByteWriter data;
+  for (const float level : {-1.0f, 0.0f, 1.0f}) data.put(level);
+  data.put(float_to_half(1.0f)).put(float_to_half(-2.0f));
+  for (const int byte : {0xa4, 0x01, 0, 0, 0, 0, 0, 0, 0x06, 0x02, 0, 0, 0, 0, 0, 0}) data.put(static_cast<std::uint8_t>(byte));
+  data.put<std::uint8_t>(0).put<std::uint8_t>(2);
+  return safetensors_bytes(
+      R"({"p.levels":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},)"
+      R"("p.scales":{"dtype":"F16","shape":[2],"data_offsets":[12,16]},)"
+      R"("p.level_codes":{"dtype":"U8","shape":[2,8],"data_offsets":[16,32]},)"
+      R"("p.zero_points":{"dtype":"U8","shape":[2],"data_offsets":[32,34]}})",
+      data.bytes());
+}
+
+inline constexpr std::string_view small_json = R"({"a": [1, -2, 3.5e1, true, null, "\u00e9", {}], "b": {"c": [[]]}})";
+
+/// What lies beside small_index under the names that it gives.
+inline Bytes small_shard(std::string_view tensor) {
+  ByteWriter data;
+  data.put(1.0f).put(2.0f);
+  return safetensors_bytes("{\"" + std::string(tensor) + R"(":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", data.bytes());
+}
+inline constexpr std::string_view small_index =
+    R"({"metadata": {"total_size": 16}, "weight_map": {"a": "1.safetensors", "b": "2.safetensors"}})";
+
 }  // namespace basin::test

@@ -175,3 +175,16 @@ TEST_CASE("add_level_layer refuses what it could not read back", "[io][bad-input
   bad.levels.resize(1);
   refused(bad, ErrorCode::bad_value);
 }
+
+TEST_CASE("A width whose bits overflow is refused before anything is allocated", "[io][bad-input]") {
+  const Bytes bytes = basin::test::small_level_checkpoint();
+  const auto file = SafetensorsFile::parse(bytes, "m");
+  REQUIRE(file);
+  REQUIRE(basin::read_level_layer(*file, "p", 5));
+  // Two bits each: 2^63 + 5 codes would have the row of 5.
+  for (const std::int64_t n_in : {(std::int64_t{1} << 62) + 5, std::numeric_limits<std::int64_t>::max()}) {
+    const auto layer = basin::read_level_layer(*file, "p", n_in);
+    REQUIRE(!layer);
+    CHECK(layer.error().code == ErrorCode::shape_mismatch);
+  }
+}

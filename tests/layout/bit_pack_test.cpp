@@ -61,7 +61,7 @@ TEST_CASE("pack_bits works at compile time", "[layout][property]") {
   STATIC_REQUIRE(row[0] == 0b101);
 }
 
-TEST_CASE("A row's size does not overflow its count of bits", "[layout][property]") {
+TEST_CASE("index overflow: a row's size does not overflow its count of bits", "[layout][property][pitfall]") {
   STATIC_REQUIRE(packed_row_bytes(0, 8) == 0);
   STATIC_REQUIRE(packed_row_bytes(1, 1) == 8);
   STATIC_REQUIRE(packed_row_bytes(64, 1) == 8);

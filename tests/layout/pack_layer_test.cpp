@@ -1,4 +1,5 @@
 #include <basin/layout/pack_layer.hpp>  // first: proves the header stands alone
+#include <basin/layout/pack_levels.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -133,3 +134,21 @@ TEST_CASE("A packed layer of another version or byte order is refused by name", 
   memory.data()[8] = std::byte{2};
   CHECK(basin::open_packed_layer(memory.span()).error == PackError::other_version);
 }
+
+#if SIZE_MAX > 0xffffffff
+TEST_CASE("index overflow: layers of more than 2^31 codes have their exact size", "[layout][property][pitfall]") {
+  // Groups of one weight: 2^32 codes of 5 bits, in rows of 2^16.
+  const std::ptrdiff_t n = std::ptrdiff_t{1} << 16;
+  const basin::Scheme scheme{1, 5, 1, 1};
+  STATIC_REQUIRE(basin::packed_row_bytes(std::size_t{1} << 32, 5) == (std::size_t{1} << 32) / 8 * 5);
+  CHECK(basin::packed_layer_bytes(scheme, n, n) == 64 + 4 * std::size_t{1 << 16} + 64 + (std::size_t{1} << 32) / 8 * 5);
+  CHECK(basin::packed_layer_bytes(scheme, PTRDIFF_MAX / 4096, PTRDIFF_MAX / 4096) == 0);
+  CHECK(basin::packed_levels_bytes(n, n) == 64 + 4 * std::size_t{1 << 16} + (std::size_t{1} << 32) / 4);
+}
+#else
+TEST_CASE("index overflow: layers of more bytes than the machine can count have none", "[layout][property][pitfall]") {
+  const std::ptrdiff_t n = std::ptrdiff_t{1} << 16;
+  CHECK(basin::packed_layer_bytes(basin::Scheme{1, 5, 1, 1}, n, n) == 0);
+  CHECK(basin::packed_levels_bytes(n, n) == 64 + 4 * std::size_t{1 << 16} + (std::size_t{1} << 30));
+}
+#endif

@@ -80,7 +80,7 @@ TEST_CASE("block_ldl gives the same bits on any number of threads", "[metric][pr
   CHECK(pooled.diagonal == serial.diagonal);
 }
 
-TEST_CASE("block_ldl finds the damping that a singular H needs", "[metric][property]") {
+TEST_CASE("H only PSD: block_ldl finds the damping that a singular H needs", "[metric][property][pitfall]") {
   Dense ones = Dense::Ones(12, 12);  // rank 1
   const BlockLdl factors = block_ldl(ones, 0);
   CHECK(factors.damping > 0);

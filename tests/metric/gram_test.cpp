@@ -67,7 +67,7 @@ TEST_CASE("GramAccumulator handles batches longer than a step", "[metric][refere
   CHECK((gram.hessian() - want).norm() <= 1e-13 * want.norm());
 }
 
-TEST_CASE("GramAccumulators merge in any order to 1e-12", "[metric][property]") {
+TEST_CASE("float32 accumulation of H: GramAccumulators merge in any order to 1e-12", "[metric][property][pitfall]") {
   basin::test::Rng rng(54);
   std::vector<GramAccumulator> parts;
   GramAccumulator whole(20);
@@ -109,7 +109,7 @@ TEST_CASE("GramAccumulator gives the same bits on any number of threads", "[metr
   }
 }
 
-TEST_CASE("GramAccumulator refuses a bad batch and stays as it was", "[metric][bad-input]") {
+TEST_CASE("NaN / Inf: GramAccumulator refuses a bad batch and stays as it was", "[metric][bad-input][pitfall]") {
   basin::test::Rng rng(56);
   GramAccumulator gram(6);
   gram.add(basin::test::normal_matrix<float>(4, 6, rng));

@@ -115,7 +115,7 @@ TEST_CASE("ConditionalBlocks tend to the identity and take singular Hessians", "
   CHECK(sharp.block(2).diagonal().minCoeff() > 0);
 }
 
-TEST_CASE("damped_cholesky raises the damping tenfold until it works", "[metric][reference]") {
+TEST_CASE("H only PSD: damped_cholesky raises the damping tenfold until it works", "[metric][reference][pitfall]") {
   basin::test::Rng rng(64);
   const Dense spd = basin::test::spd_matrix<double>(6, 10.0, rng);
   const auto plain = basin::damped_cholesky(spd, 0);

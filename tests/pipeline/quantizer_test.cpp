@@ -123,7 +123,7 @@ TEST_CASE("A quantizer refuses options that cannot be", "[pipeline][bad-input]")
     CHECK_THROWS_AS(scripted(.8, {}, {.tolerance = tolerance}), basin::ValueError);
 }
 
-TEST_CASE("What is reported is what is stored", "[pipeline][reference]") {
+TEST_CASE("fp16 codebooks after search: what is reported is what is stored", "[pipeline][reference][pitfall]") {
   const Index n_in = GENERATE(40, 37);
   const Problem p(24, n_in, 1);
   const auto [weight, report] = quantizer().quantize(p.weight, p.hessian, small);
@@ -148,7 +148,7 @@ TEST_CASE("What is reported is what is stored", "[pipeline][reference]") {
   CHECK(report.seconds.total >= report.seconds.init + report.seconds.update + report.seconds.search);
 }
 
-TEST_CASE("The same seed gives the same bits on any threads, another seed others", "[pipeline][property]") {
+TEST_CASE("non-determinism: the same seed gives the same bits on any threads, another seed others", "[pipeline][property][pitfall]") {
   const Problem p(100, 48, 2);
   const auto serial = quantizer().quantize(p.weight, p.hessian, small);
   for (const Index threads : {Index{2}, Index{7}}) {
@@ -295,7 +295,7 @@ TEST_CASE("A host's own metric, initializer, searcher and updater plug in", "[pi
   CHECK(report.notes[0] == std::pair<std::string, std::string>{"random_init", "blocks of 4"});
 }
 
-TEST_CASE("Inputs that do not divide into groups are padded exactly", "[pipeline][property]") {
+TEST_CASE("non-divisible shapes: inputs that do not divide into groups are padded exactly", "[pipeline][property][pitfall]") {
   const Problem p(20, 22, 6);
   Floats w = Floats::Zero(20, 24);
   Doubles h = Doubles::Zero(24, 24);
@@ -312,7 +312,7 @@ TEST_CASE("Inputs that do not divide into groups are padded exactly", "[pipeline
   CHECK(padded.report.bits_per_weight.codes > spelled_out.report.bits_per_weight.codes);  // padding is not a weight
 }
 
-TEST_CASE("Layers without much in them are quantized all the same", "[pipeline][property]") {
+TEST_CASE("H = 0, K > N, zero rows: layers without much in them are quantized all the same", "[pipeline][property][pitfall]") {
   Problem p(12, 18, 7);
   const auto check = [&](const Scheme& scheme) {
     const auto [weight, report] = quantizer().quantize(p.weight, p.hessian, scheme);
@@ -392,7 +392,7 @@ TEST_CASE("Layers without much in them are quantized all the same", "[pipeline][
   }
 }
 
-TEST_CASE("A quantizer names what is wrong with W and H", "[pipeline][bad-input]") {
+TEST_CASE("NaN / Inf: a quantizer names what is wrong with W and H", "[pipeline][bad-input][pitfall]") {
   using basin::test::contains_text;
   const float nan = std::numeric_limits<float>::quiet_NaN();
   Problem p(4, 8, 10);

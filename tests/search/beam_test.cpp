@@ -140,7 +140,7 @@ TEST_CASE("BeamSearch takes the codes of a beam search by the book", "[search][r
   }
 }
 
-TEMPLATE_TEST_CASE("A beam's loss by recurrence is the loss from scratch", "[search][property]", float, double) {
+TEMPLATE_TEST_CASE("drift of the loss recurrence: a beam's loss is the loss from scratch", "[search][property][pitfall]", float, double) {
   using T = TestType;
   const bool joint = GENERATE(false, true);
   const int beam = GENERATE(1, 4);
@@ -155,6 +155,62 @@ TEMPLATE_TEST_CASE("A beam's loss by recurrence is the loss from scratch", "[sea
   const auto scratch = basin::test::group_losses(layer, weight);
   const double bound = std::is_same_v<T, double> ? 1e-10 : 1e-4;
   for (Index o = 0; o < scratch.size(); ++o) CHECK(std::abs(recurrence(o) - scratch(o)) <= bound * scratch(o));
+}
+
+TEST_CASE("H = 0: a search leaves the codes as they are", "[search][property][pitfall]") {
+  const Scheme scheme{2, 3, 4, 1};
+  Rng rng(8);
+  const Layer layer(basin::test::normal_matrix<double>(5, 18, rng), Dense::Zero(18, 18), scheme.in_group_size);
+  Weight weight = basin::test::random_weight<double>(5, 18, scheme, rng);
+  for (const int beam : {1, 8}) CHECK(pass(BeamSearch{.beam_size = beam}, layer, weight) == 0);
+}
+
+TEST_CASE("tiny or negative learned scale: a sign is searched through, a scale of zero leaves its row", "[search][property][pitfall]") {
+  const Scheme scheme{2, 3, 4, 1};
+  Rng rng(9);
+  const Layer layer = basin::test::random_layer<double>(6, 20, 4, rng);
+  const Layer mirrored(-layer.weight(), layer.hessian(), 4);
+  const Weight start = basin::test::random_weight<double>(6, 20, scheme, rng);
+  Weight plain = start, negative = start;
+  negative.scales *= -1;
+  const BeamSearch search{.beam_size = 4};
+  CHECK(pass(search, layer, plain) > 0);
+  CHECK(pass(search, mirrored, negative) > 0);
+  CHECK(negative.codes == plain.codes);
+
+  Weight some = start;
+  some.scales(1) = 0;
+  some.scales(2) = 1e-300;
+  pass(search, layer, some);
+  const auto row = [](const Weight& weight, Index o) { return std::vector<int>(weight.codes.row(o), weight.codes.row(o) + 10); };
+  CHECK(row(some, 1) == row(start, 1));
+  CHECK(row(some, 3) == row(plain, 3));
+  CHECK(some.decode().row(1).isZero(0));
+  CHECK(some.decode().allFinite());
+}
+
+TEST_CASE("negative loss from rounding: errors that H does not see lose nothing within rounding", "[search][property][pitfall]") {
+  const Scheme scheme{2, 2, 4, 1};
+  const Index n = 12;
+  Rng rng(10);
+  const Dense inputs = basin::test::normal_matrix<double>(3, n, rng);
+  const Dense h = inputs.transpose() * inputs;
+  const Eigen::HouseholderQR<Dense> seen(inputs.transpose());
+  const Dense axes = seen.householderQ() * Dense::Identity(n, 3);
+  Weight weight = basin::test::random_weight<double>(40, n, scheme, rng);
+  Dense unseen = basin::test::normal_matrix<double>(40, n, rng);
+  unseen -= (unseen * axes * axes.transpose()).eval();
+  const Layer layer(weight.decode() + unseen, h, 4);
+  // 2 n eps of the form of absolute values for its sums, and as much for what is left in the errors.
+  const auto bounds = [&] {
+    const Dense error = (layer.weight() - weight.decode()).cwiseAbs() + layer.weight().cwiseAbs();
+    return (4 * static_cast<double>(n) * 0x1p-53 * (error * h.cwiseAbs()).cwiseProduct(error).rowwise().sum()).eval();
+  };
+  CHECK((basin::test::group_losses(layer, weight).cwiseAbs().array() <= bounds().array()).all());
+  pass(BeamSearch{.beam_size = 16}, layer, weight);
+  const auto losses = basin::test::group_losses(layer, weight);
+  CHECK((losses.cwiseAbs().array() <= bounds().array()).all());
+  CHECK(std::abs(layer.relative_error(losses.sum())) <= bounds().sum() / layer.weight_energy());
 }
 
 TEST_CASE("A beam that keeps everything is an exhaustive search", "[search][reference]") {

@@ -362,7 +362,7 @@ TEST_CASE("CandidateList keeps the best, in order, each once", "[search][referen
   }
 }
 
-TEST_CASE("Candidates are ordered by loss, keeping, parent and codes", "[search][reference]") {
+TEST_CASE("ties: candidates are ordered by loss, keeping, parent and codes", "[search][reference][pitfall]") {
   const detail::Candidate base{1.0, 1, 0, true, {4}};
   auto other = base;
   CHECK(!(base < other));

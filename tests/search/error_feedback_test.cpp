@@ -338,7 +338,7 @@ TEST_CASE("Asymmetric calibration is GPTAQ", "[search][reference]") {
   CHECK(blocks == asymmetric);  // no target of these is within rounding of a midpoint
 }
 
-TEST_CASE("Dead inputs are rounded as they are, or zeroed on request", "[search][property]") {
+TEST_CASE("dead column rule: dead inputs are rounded as they are, or zeroed on request", "[search][property][pitfall]") {
   Rng rng(49);
   const Dense w = basin::test::normal_matrix<double>(4, 10, rng);
   Dense h = basin::test::gram_matrix(10, 30, rng);

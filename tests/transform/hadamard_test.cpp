@@ -156,7 +156,7 @@ TEST_CASE("A rotation makes rows Gaussian and spreads a single weight", "[transf
   CHECK((row.cwiseAbs().array() == 1.0 / 64).all());
 }
 
-TEMPLATE_TEST_CASE("Across columns, vectors and threads it is one map", "[transform][property]", float, double) {
+TEMPLATE_TEST_CASE("overlapping buffers: in place, across columns and on any threads it is one map", "[transform][property][pitfall]", float, double) {
   using T = TestType;
   test::Rng rng(9);
   const Index n = GENERATE(8, 12, 52, 18);

@@ -55,11 +55,11 @@ struct AqlmConfig {
                                                        {"out_group_size", &config.scheme.out_group_size}};
   for (const auto& [key, target] : numbers) {
     const auto at = quantization.find(key);
-    const auto* const number =
-        at == quantization.end() ? nullptr : at->get_ptr<const nlohmann::json::number_unsigned_t*>();
-    if (number == nullptr || *number == 0 || !std::in_range<int>(*number))
+    // Beyond 63 bits this is negative.
+    const std::int64_t number = at != quantization.end() && at->is_number_integer() ? at->get<std::int64_t>() : 0;
+    if (number < 1 || !std::in_range<int>(number))
       return fail(ErrorCode::bad_value, concat(": \"", key, "\" must be a positive whole number"));
-    *target = static_cast<int>(*number);
+    *target = static_cast<int>(number);
   }
   if (!config.scheme.is_valid())
     return fail(ErrorCode::unsupported, ": basin holds 1 to 8 codebooks, 1 to 16 bits and 1 to 4096 weights per group");

@@ -38,6 +38,7 @@ class AtomicFile {
                    concat(path.string(), ": cannot write: not a file, and a rename would replace it")};
     AtomicFile file;
     file.path_ = path;
+    file.folder_ = path.has_parent_path() ? path.parent_path() : ".";
     constexpr int max_leftovers = 1000;
     for (int n = 0; n < max_leftovers; ++n) {
       file.temporary_ = path;
@@ -53,7 +54,7 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   AtomicFile(AtomicFile&& other) noexcept
-      : path_(std::move(other.path_)), temporary_(std::move(other.temporary_)),
+      : path_(std::move(other.path_)), folder_(std::move(other.folder_)), temporary_(std::move(other.temporary_)),
         stream_(std::exchange(other.stream_, nullptr)), written_(other.written_) {}
   AtomicFile& operator=(AtomicFile&&) = delete;
   ~AtomicFile() { discard(); }
@@ -84,9 +85,9 @@ class AtomicFile {
     if (std::fclose(stream) != 0) error.assign(errno, std::generic_category());
     if (!error) std::filesystem::rename(temporary_, path_, error);
     if (error) {
-      const Error failed = fail(error);
-      std::filesystem::remove(temporary_, error);
-      return failed;
+      std::error_code ignored;
+      std::filesystem::remove(temporary_, ignored);
+      return fail(error);
     }
     sync_folder();
     return Done{};
@@ -117,9 +118,9 @@ class AtomicFile {
 #if defined(__unix__) || defined(__APPLE__)
   bool sync() const noexcept { return ::fsync(::fileno(stream_)) == 0; }
   // The rename itself is durable once the folder is; some file systems cannot, so best effort.
-  void sync_folder() const {
-    const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
-    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC);
+  // Allocates nothing, since there is no way back from the rename.
+  void sync_folder() const noexcept {
+    const int descriptor = ::open(folder_.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return;
     static_cast<void>(::fsync(descriptor));
     ::close(descriptor);
@@ -129,8 +130,7 @@ class AtomicFile {
   void sync_folder() const noexcept {}
 #endif
 
-  std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  std::filesystem::path path_, folder_, temporary_;
   std::FILE* stream_ = nullptr;
   std::uint64_t written_ = 0;
 };

@@ -189,6 +189,7 @@ inline Status GgufFile::place_tensors(std::span<const std::byte> bytes, std::uin
                  concat("its ", size, " bytes at offset ", tensor.offset, " reach past the ", available,
                         " bytes of data; the file may be cut short"));
     tensor.offset += data_start;
+    if (size == 0) continue;  // the offset may be past the end
     tensor.data = bytes.subspan(static_cast<std::size_t>(tensor.offset), static_cast<std::size_t>(size));
   }
   std::vector<const GgufTensor*> by_offset;

@@ -57,7 +57,8 @@ template <SafetensorsSource Source>
       return detail::tensor_error(**levels, ErrorCode::bad_value, concat("level ", i, " is not above the one before it"));
   }
   const int bits = layer.code_bits();
-  if (n_in < 1 || (*codes)->shape.size() != 2 || (*codes)->shape[0] < 1)
+  // A row has at most 8 codes in a byte, which keeps the products below from overflowing.
+  if (n_in < 1 || static_cast<std::uint64_t>(n_in - 1) / 8 >= (*codes)->data.size() || (*codes)->shape.size() != 2 || (*codes)->shape[0] < 1)
     return detail::tensor_error(**codes, ErrorCode::shape_mismatch, concat("shape ", detail::shape_text((*codes)->shape),
                                                                            ", expected packed rows of ", n_in, " codes"));
   if (!std::in_range<std::ptrdiff_t>((*codes)->shape[0]) || n_in > PTRDIFF_MAX / 16 - 64)
@@ -73,6 +74,7 @@ template <SafetensorsSource Source>
   if (const Status read = detail::read_halves(*scales, layer.scales); !read) return read.error();
 
   std::vector<std::uint16_t> row(static_cast<std::size_t>(n_in));
+  layer.codes.reserve(static_cast<std::size_t>(layer.n_out) * row.size());
   for (std::int64_t o = 0; o < layer.n_out; ++o) {
     const auto* const packed = reinterpret_cast<const std::uint8_t*>((*codes)->data.data()) + static_cast<std::size_t>(o) * row_bytes;
     unpack_bits({packed, row_bytes}, bits, row);

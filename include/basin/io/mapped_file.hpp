@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <limits>
 #include <span>
-#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -71,10 +70,9 @@ inline Expected<MappedFile> MappedFile::open(const std::filesystem::path& path) 
     return Error{ErrorCode::cannot_open, concat(path.string(), ": cannot open: ", why)};
   };
 #if BASIN_HAS_MMAP
-  const auto reason = [] { return std::error_code(errno, std::generic_category()).message(); };
   // Without O_NONBLOCK a named pipe would wait here for its writer.
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return fail(reason());
+  if (file < 0) return fail(std::error_code(errno, std::generic_category()).message());
   struct ::stat about {};
   if (::fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) {
     ::close(file);
@@ -89,9 +87,9 @@ inline Expected<MappedFile> MappedFile::open(const std::filesystem::path& path) 
   if (size > 0) {  // mmap refuses a length of 0
     void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
     if (start == MAP_FAILED) {
-      const std::string why = reason();
+      const int why = errno;
       ::close(file);
-      return fail(why);
+      return fail(std::error_code(why, std::generic_category()).message());
     }
     mapped.bytes_ = {static_cast<const std::byte*>(start), size};
   }

@@ -108,7 +108,7 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
   basin::QuantizationPlan plan;
   llama::TimePlan time;
   if (arguments.only_plans || arguments.seconds > 0)
-    time = llama::measure_time(arguments, model, original_stages, stages, tokens, range.first, shapes, quantizer, context);
+    time = llama::measure_time(arguments, model, original_stages, stages, tokens, range.first, shapes, quantizer, context, pool.num_threads());
   for (const basin::LayerShape& shape : shapes) plan.layers.push_back(arguments.plan_layer(shape, time.layers ? &*time.layers : nullptr));
   const llama::MemoryPlan memory = llama::plan_memory(model, plan, !arguments.quantize.is_qift(), compares, arguments.window,
                                                       static_cast<std::size_t>(num_windows), arguments.memory);

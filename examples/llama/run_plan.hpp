@@ -84,7 +84,7 @@ struct MemoryPlan {
   return memory;
 }
 
-/// How long a calibrated run takes: a block's forward passes and statistics on one window, and layers on a few of their rows.
+/// How long a calibrated run takes: a block's forward passes and statistics on a few windows, and layers on a few of their rows.
 struct TimePlan {
   double window_seconds = 0;  ///< a block's stages on one window
   double block_seconds = 0;   ///< what follows from the statistics of a block
@@ -95,14 +95,18 @@ struct TimePlan {
   }
 };
 
-/// Measures both, within about two seconds where layers are small.
+/// Measures both: a few seconds where layers are small. Needs a window of tokens at least.
 [[nodiscard]] inline TimePlan measure_time(const QuantizeArguments& arguments, const Model& model, const Stages& original_stages,
                                            const Stages& stages, std::span<const Token> tokens, Index first, std::span<const basin::LayerShape> layers,
-                                           const PartQuantizer& quantizer, const basin::RunContext& context) {
+                                           const PartQuantizer& quantizer, const basin::RunContext& context, int threads) {
   TimePlan time;
-  const std::size_t sample = std::min(tokens.size(), static_cast<std::size_t>(arguments.window));
+  // Tokens enough that statistics of few windows make layers no harder than those of all.
+  Index most_inputs = 0;
+  for (const basin::LayerShape& layer : layers) most_inputs = std::max(most_inputs, layer.n_in);
+  const Index num_windows = std::clamp<Index>(4 * most_inputs / arguments.window, 1, std::min<Index>(8, static_cast<Index>(tokens.size()) / arguments.window));
+  const auto sample = static_cast<std::size_t>(num_windows * arguments.window);
   const Block& block = model.blocks[static_cast<std::size_t>(first)];
-  QuantizedInputs inputs({model, stages, tokens.first(sample), static_cast<Index>(sample)}, original_stages, first, arguments.compensation,
+  QuantizedInputs inputs({model, stages, tokens.first(sample), arguments.window}, original_stages, first, arguments.compensation,
                          arguments.is_asymmetric(), context);
   struct Case {
     Matrix weight;
@@ -114,7 +118,7 @@ struct TimePlan {
     const bool is_wanted = !parts_behind(stage).empty();
     support::Stopwatch forward;
     const auto targets = inputs(first, stage, block, block, is_wanted);
-    time.window_seconds += forward.seconds() * static_cast<double>(arguments.window) / static_cast<double>(sample);
+    time.window_seconds += forward.seconds() / static_cast<double>(num_windows);
     if (!is_wanted) continue;
     support::Stopwatch statistics;
     const basin::Matrix<double> hessian = targets->hessian();
@@ -125,13 +129,18 @@ struct TimePlan {
     }
     time.block_seconds += statistics.seconds();
   }
-  time.layers = basin::MeasuredCost::measure(layers, [&](Index n_out, Index n_in) {
+  basin::RunContext serial = context;
+  serial.executor = {};
+  constexpr double efficiency = 0.9;  // of further threads
+  const double speedup = 1 + efficiency * (threads - 1);
+  const basin::MeasuredCost on_one_thread = basin::MeasuredCost::measure(layers, [&](Index n_out, Index n_in) {
     const Case& stand_in = cases.at(n_in);
     const Index stride = std::max<Index>(1, stand_in.weight.rows() / n_out);  // rows from all heads
     Matrix rows(n_out, n_in);
     for (Index o = 0; o < n_out; ++o) rows.row(o) = stand_in.weight.row(o * stride);
-    static_cast<void>(quantizer({rows, stand_in.hessian, stand_in.drift ? &*stand_in.drift : nullptr, {}}, context));
+    static_cast<void>(quantizer({rows, stand_in.hessian, stand_in.drift ? &*stand_in.drift : nullptr, {}}, serial));
   });
+  time.layers = on_one_thread.on_threads(speedup);
   return time;
 }
 

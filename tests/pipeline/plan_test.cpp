@@ -83,6 +83,7 @@ TEST_CASE("Measured cost finds a line in the rows and a power law in the inputs"
     CAPTURE(shape.name);
     CHECK(cost.seconds(shape.n_out, shape.n_in) == Approx(1e-6 * double(microseconds(shape.n_out, shape.n_in))).epsilon(1e-6));
   }
+  CHECK(cost.on_threads(4).seconds(500, 32) == Approx(cost.seconds(500, 32) / 4));
   const basin::QuantizationPlan plan = basin::plan(shapes, basin::MirrorNoZero{}, &cost);
   CHECK(plan.seconds() == Approx(cost.seconds(1000, 16) + cost.seconds(10, 16) + cost.seconds(500, 32) + cost.seconds(2000, 64)));
 }

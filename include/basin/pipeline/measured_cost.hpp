@@ -49,6 +49,14 @@ class MeasuredCost {
     return cost;
   }
 
+  /// The same on threads that together are so many times as fast as what was measured. Few rows do not keep several threads
+  /// busy, so that one thread measures better what many will do.
+  [[nodiscard]] MeasuredCost on_threads(double speedup) const {
+    MeasuredCost cost = *this;
+    for (auto& [n_in, line] : cost.lines_) line = {line.fixed / speedup, line.per_row / speedup};
+    return cost;
+  }
+
   [[nodiscard]] double seconds(Index n_out, Index n_in) const {
     const auto above = lines_.lower_bound(n_in);
     if (above != lines_.end() && above->first == n_in) return above->second.at(n_out);

@@ -240,8 +240,8 @@ TEST_CASE("A stage that takes long gives signs of life and stops within a fracti
   };
   CHECK_THROWS_AS(quantizer({.max_epochs = 1, .tolerance = 0}).quantize(p.weight, p.hessian, small, context), basin::Cancelled);
   REQUIRE(asked != Clock::time_point{});
-  CHECK(Clock::now() - asked < std::chrono::milliseconds(500));
-  CHECK(silence < std::chrono::seconds(1));
+  CHECK(Clock::now() - asked < std::chrono::seconds(1));
+  CHECK(silence < std::chrono::seconds(2));
 }
 
 namespace {

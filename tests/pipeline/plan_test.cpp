@@ -5,7 +5,6 @@
 #include <basin/levels/symmetric_integer.hpp>
 #include <basin/pipeline/recipes.hpp>
 #include <basin/pipeline/store.hpp>
-#include <basin/core/scheme_text.hpp>
 
 #include <chrono>
 #include <cmath>

@@ -3,6 +3,7 @@
 #include <basin/core/bits_per_weight.hpp>
 #include <basin/core/error.hpp>
 #include <basin/core/scheme.hpp>
+#include <basin/core/scheme_text.hpp>
 #include <basin/core/types.hpp>
 #include <basin/levels/concepts.hpp>
 #include <basin/pipeline/measured_cost.hpp>

@@ -2,7 +2,7 @@
 find_program(BASIN_DOXYGEN doxygen)
 find_package(Python3 COMPONENTS Interpreter QUIET)
 set(BASIN_DOCS_DIR ${CMAKE_BINARY_DIR}/docs)
-if(BASIN_DOXYGEN AND Python3_Interpreter_FOUND)
+if(BASIN_DOXYGEN AND Python3_Interpreter_FOUND AND EXISTS ${PROJECT_SOURCE_DIR}/docs/site/Doxyfile.in)  # not in every archive
   configure_file(docs/site/Doxyfile.in ${BASIN_DOCS_DIR}/Doxyfile @ONLY)
   add_custom_target(basin_docs
     COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/docs/site/pages.py ${PROJECT_SOURCE_DIR}/docs ${BASIN_DOCS_DIR}/pages

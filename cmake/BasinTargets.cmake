@@ -7,7 +7,7 @@
 set(basin_include ${PROJECT_SOURCE_DIR}/include)
 
 # The part of core/ that the decoding half may use: the direction rule in docs/design/architecture.md.
-set(basin_online_core config error expected scheme scheme_text half bits_per_weight version)
+set(basin_online_core config error expected scheme scheme_text half bits_per_weight byte_reader version)
 
 file(GLOB_RECURSE basin_decode_headers CONFIGURE_DEPENDS
   ${basin_include}/basin/layout/*.hpp ${basin_include}/basin/kernels/*.hpp)

@@ -246,7 +246,12 @@ inline void write_aqlm_model(const std::filesystem::path& folder, const Model& m
   if (vocabulary.bos >= 0) document["bos_token_id"] = vocabulary.bos;
   if (vocabulary.eos >= 0) document["eos_token_id"] = vocabulary.eos;
   write_tokenizer_json((folder / "tokenizer.json").string(), vocabulary);
-  support::check(writer.write(folder / "model.safetensors"));
+  // Tensors of one run never stand beside the config.json of another.
+  const std::filesystem::path next = folder / "model.safetensors.next";
+  support::check(writer.write(next));
+  std::filesystem::remove(folder / "config.json", error);
+  if (!error) std::filesystem::rename(next, folder / "model.safetensors", error);
+  if (error) support::fail((folder / "model.safetensors").string(), ": cannot write: ", error.message());
   if (scheme) return support::check(basin::write_aqlm_config(folder / "config.json", document, quantization));
   const RunFormat& run = std::get<RunFormat>(format);
   nlohmann::json quantized = {{"quant_method", "basin-levels"}, {"activation_bits", run.activation_bits}, {"kv_bits", run.kv_bits},

@@ -4,6 +4,7 @@
 #include "forward.hpp"
 #include "window_store.hpp"
 
+#include <basin/core/run_context.hpp>
 #include <basin/metric/compensated_weight.hpp>
 #include <basin/metric/cross_gram.hpp>
 #include <basin/metric/gram.hpp>
@@ -51,9 +52,12 @@ class Calibration {
     const auto length = static_cast<std::size_t>(window);
     for (std::size_t at = 0; at + length <= tokens.size(); at += length)
       windows_.push_back({embed(model, tokens.subspan(at, length)), {}});
-    if (windows_.size() == 0)
-      support::fail("calibration needs at least one window of ", window, " tokens, got ", tokens.size(),
-                    "; give a longer text");
+    check_length(tokens.size(), window);
+  }
+  /// Ends the program where there is no whole window.
+  static void check_length(std::size_t tokens, Index window) {
+    if (tokens < static_cast<std::size_t>(window))
+      support::fail("calibration needs at least one window of ", window, " tokens, got ", tokens, "; give a longer text, or a shorter --context");
   }
 
   /// The same windows, to go on through other stages.
@@ -61,8 +65,10 @@ class Calibration {
 
   [[nodiscard]] std::size_t num_windows() const noexcept { return windows_.size(); }
 
-  void advance(Stage stage, const Block& block, const Hook& hook = {}) {
+  /// Looks at the context's stop request in front of every window.
+  void advance(Stage stage, const Block& block, const Hook& hook = {}, const basin::RunContext& context = {}) {
     for (std::size_t w = 0; w < windows_.size(); ++w) {
+      context.check_stop();
       cache_.length = 0;  // attention stays inside its window
       stages_.run(stage, block, windows_.at(w), cache_);
       if (hook && stage != Stage::finish) hook(w);

@@ -32,13 +32,13 @@ class QuantizedInputs {
     if (b == first_ && stage == Stage::attention_input && (compensation_.strength > 0 || asymmetric_))
       reference_.emplace(calibration_, original_stages_);
     StageTargets targets(stage, original, compensation_, asymmetric_);
-    if (reference_) reference_->advance(stage, original, [&](std::size_t) { context_.check_stop(); });
-    calibration_.advance(stage, now, [&](std::size_t window) {
-      context_.check_stop();
+    if (reference_) reference_->advance(stage, original, {}, context_);
+    const auto add = [&](std::size_t window) {
       if (!is_wanted) return;
       targets.add(calibration_.input(window), context_);
       if (reference_) targets.compare(*reference_, calibration_, window, context_);
-    });
+    };
+    calibration_.advance(stage, now, add, context_);
     return is_wanted ? std::optional(std::move(targets)) : std::nullopt;
   }
 

@@ -13,13 +13,14 @@
 namespace llama {
 /// basin::fuse_rotation of the engine's model: norms become 1, and the head a tensor of its own.
 inline basin::FusedRotation fuse_rotation(Model& model, basin::FusionOptions options, const basin::RunContext& context = {}) {
-  // The engine's layers are values: copies are rotated and become layers again.
-  Matrix embedding = model.embedding.weight(), head = model.head().weight();
+  // The engine's layers are values: their weights are taken out, rotated, and become layers again.
+  Matrix head = model.output ? std::move(*model.output).weight() : model.embedding.weight();
+  Matrix embedding = std::move(model.embedding).weight();
   std::vector<std::vector<Matrix>> parts;
   basin::LlamaTensors<float> tensors{embedding, {}, model.final_norm, head};
-  for (const Block& block : model.blocks) {
+  for (Block& block : model.blocks) {
     std::vector<Matrix>& p = parts.emplace_back();
-    for (const Linear& linear : block.parts) p.push_back(linear.weight());
+    for (Linear& linear : block.parts) p.push_back(std::move(linear).weight());
   }
   for (std::size_t b = 0; b < parts.size(); ++b) {
     std::vector<Matrix>& p = parts[b];

@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
   int threads = 0;
   bool chat = false, speeds = false;
   CLI::App app("Writes text with a language model", "generate");
-  app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout")->required();
+  app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout or of scalar levels")->required();
   app.add_option("--prompt", prompt, "what to continue or, with --chat, to answer")->required();
   app.add_option("--tokens", settings.count, "tokens to write at most (64)")->check(CLI::Range(1, 1 << 20));
   app.add_option("--temperature", settings.temperature, "0 takes the likeliest token (0)")->check(CLI::Range(0.0, 100.0));

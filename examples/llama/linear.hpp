@@ -72,7 +72,10 @@ class Linear {
       : path_(std::move(path)), packed_levels_(std::make_shared<const PackedLevelLinear>(std::move(packed))) {}
 
   /// Empty where the layer is kept as codes.
-  [[nodiscard]] const Matrix& weight() const noexcept { return weight_; }
+  [[nodiscard]] const Matrix& weight() const& noexcept { return weight_; }
+  [[nodiscard]] Matrix weight() && noexcept { return std::move(weight_); }
+  /// What it does to its inputs first.
+  [[nodiscard]] const InputPath& path() const noexcept { return path_; }
   [[nodiscard]] bool keeps_codes() const noexcept { return packed_ || packed_levels_; }
   /// y = x W^T: x [n, n_in], y [n, n_out].
   void apply(MatrixView x, Matrix& y, const basin::ExecutorRef& executor) const {

@@ -5,7 +5,7 @@
 #include <cstddef>
 
 namespace llama {
-/// The whole run in one object: what it was asked, how long it took, how well it went.
+/// The whole run in one object: how long its layers took, and how well they went.
 struct ModelSummary {
   double quantization_seconds = 0;
   double weights = 0, bits = 0, after_init = 0, final_error = 0, squared_error = 0, squared_norm = 0;

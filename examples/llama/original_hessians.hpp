@@ -39,10 +39,10 @@ class OriginalHessians {
   /// @param num_blocks  that will be asked for, from the first one on
   /// A folder with Hessians of something else ends the program.
   OriginalHessians(const Model& model, const Stages& stages, std::span<const Token> tokens, Index window, Index num_blocks,
-                   const std::filesystem::path& folder = {})
+                   const std::filesystem::path& folder = {}, WindowMemory memory = {})
       : folder_(folder), num_blocks_(num_blocks) {
     if (!folder_.empty()) claim_folder(fingerprint(model, tokens, window));
-    if (!kept_) calibration_.emplace(model, stages, tokens, window);
+    if (!kept_) calibration_.emplace(model, stages, tokens, window, std::move(memory));
   }
 
   /// Of the next block, which must be as it was; the first one at first.
@@ -56,11 +56,11 @@ class OriginalHessians {
       }
       if (kept_) continue;
       std::optional<basin::GramAccumulator> gram;
-      calibration_->advance(stage, original, [&](std::size_t window) {
-        context.check_stop();
+      const auto add = [&](std::size_t window) {
         if (!gram) gram.emplace(calibration_->input(window).cols());
         gram->add(calibration_->input(window), context);
-      });
+      };
+      calibration_->advance(stage, original, add, context);
       if (!gram) continue;
       found[static_cast<std::size_t>(stage)] = gram->hessian();
       if (!folder_.empty()) write(block, stage, found[static_cast<std::size_t>(stage)]);

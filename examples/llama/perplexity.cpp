@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
   int context = 1024, windows = 32, threads = 0;
   llama::RunOptions options;
   CLI::App app("Measures a model's perplexity on a text", "perplexity");
-  app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout")->required();
+  app.add_option("--model", model_path, "GGUF file, or directory in AQLM layout or of scalar levels")->required();
   app.add_option("--text", text_path, "UTF-8 text, tokenized as one string")->required();
   app.add_option("--context", context, "tokens per window (1024)")->check(CLI::Range(2, 1 << 20));
   app.add_option("--windows", windows, "windows at most (32)")->check(CLI::Range(1, 1 << 30));

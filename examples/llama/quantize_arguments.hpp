@@ -67,7 +67,7 @@ struct QuantizeArguments {
   double seconds = 0;        ///< 0: as long as it takes
 
   void add_to(CLI::App& app) {
-    app.add_option("--model", model, "GGUF file, or directory in AQLM layout")->required();
+    app.add_option("--model", model, "GGUF file, or directory in AQLM layout or of scalar levels")->required();
     app.add_option("--calibration", text, "UTF-8 text to calibrate on")->required();
     app.add_option("--tokens", tokens, "calibration tokens at most (32768)")->check(CLI::Range(2, 1 << 30));
     app.add_option("--context", window, "tokens per calibration window (1024)")->check(CLI::Range(2, 1 << 20));
@@ -132,6 +132,9 @@ struct QuantizeArguments {
     if (is_original() && (strength.value_or(0) > 0 || is_asymmetric()))
       support::fail("--hessians original: nothing is known then of the errors that --compensate and gptaq make up for");
     if (num_high && target_bits) support::fail("--mixed and --target-bits: one of them");
+    for (const std::string& candidate : candidates)
+      if (!support::LevelOptions::is_level_set(candidate))
+        support::fail("--candidates: \"", candidate, "\" is not one of ", support::LevelOptions::level_set_names);
     if (target_bits && rule == SensitivityRule::loss) support::fail("--target-bits: --mixed-rule kl or output, which compare more than two ways");
     for (const std::string& text_of_rule : rule_texts) layer_rules.add(text_of_rule);
     for (const std::string& action : layer_rules.actions())
@@ -144,16 +147,31 @@ struct QuantizeArguments {
   }
   /// A rule keeps the layer as it is.
   [[nodiscard]] bool skips(const std::string& layer) const { return layer_rules.action(layer) == skip; }
-  [[nodiscard]] basin::PlannedLayer plan_layer(const basin::LayerShape& shape, const basin::MeasuredCost* cost) const {
+  /// The level set of a layer whose block has this one; nothing where the layer stays as it is.
+  [[nodiscard]] std::optional<std::string> levels_of(const std::string& layer, const std::string& of_block) const {
+    const std::optional<std::string> action = layer_rules.action(layer);
+    if (action == skip) return std::nullopt;
+    return action ? action : of_block;
+  }
+  /// Not every layer of block b stays as it is.
+  [[nodiscard]] bool quantizes_any_of(Index b) const {
+    return any_part([&](Part part) { return !skips(part_name(b, part)); });
+  }
+  /// A layer of block b takes the block's level set.
+  [[nodiscard]] bool chooses_for(Index b) const {
+    return any_part([&](Part part) { return !layer_rules.action(part_name(b, part)); });
+  }
+  /// @param levels  of the layer's block
+  [[nodiscard]] basin::PlannedLayer plan_layer(const basin::LayerShape& shape, const std::string& levels, const basin::MeasuredCost* cost) const {
     if (!quantize.is_qift()) return basin::plan_layer(shape, quantize.scheme(), cost);
-    const std::optional<std::string> fixed = layer_rules.action(shape.name);
-    return support::plan_level_layer(fixed ? *fixed : quantize.level_options().levels(), shape, cost);
+    return support::plan_level_layer(levels_of(shape.name, levels).value(), shape, cost);
   }
   /// Every option that changes the result, as it was given.
   [[nodiscard]] basin::RunIdentity identity(const CLI::App& app) const {
-    static constexpr std::array without_effect{"--model", "--calibration", "--out",  "--threads", "--hessian-cache", "--plan",
-                                               "--memory", "--time",       "--restart", "--help"};
+    static constexpr std::array without_effect{"--model",  "--calibration", "--out",     "--threads",    "--hessian-cache", "--plan",
+                                               "--memory", "--time",        "--restart", "--export-gguf", "--export-type",  "--help"};
     basin::RunIdentity identity;
+    if (quantize.is_qift()) identity.add("rotation in the weights", fuses_rotation());
     for (const CLI::Option* option : app.get_options()) {
       const std::string name = option->get_name();
       if (option->count() == 0 || std::find(without_effect.begin(), without_effect.end(), name) != without_effect.end()) continue;
@@ -174,6 +192,12 @@ struct QuantizeArguments {
   }
 
  private:
+  template <class Predicate>
+  static bool any_part(Predicate&& holds) {
+    for (std::size_t p = 0; p < num_parts; ++p)
+      if (holds(Part(p))) return true;
+    return false;
+  }
   void check_levels(const std::string& action) const {
     if (!quantize.is_qift()) support::fail("--layer: a directory of additive codes has one scheme, so \"skip\" is all that a rule can ask for, got \"", action, "\"");
     if (!support::LevelOptions::is_level_set(action)) support::fail("--layer: \"", action, "\" is neither \"skip\" nor one of ", support::LevelOptions::level_set_names);

@@ -55,24 +55,29 @@ nlohmann::json gaussianity_report(const llama::Matrix& weight, std::optional<std
 }
 
 /// The layers of a range of blocks that no rule keeps as they are, in order.
-std::vector<basin::LayerShape> layers_to_quantize(const llama::QuantizeArguments& arguments, const llama::BlockRange& range, const llama::Model& model) {
-  std::vector<basin::LayerShape> layers;
-  std::vector<std::string> names;
-  for (Index b = range.first; b <= range.last; ++b)
-    for (const Stage stage : llama::all_stages)
-      for (const llama::Part part : llama::parts_behind(stage)) {
-        names.push_back(llama::part_name(b, part));
-        const llama::Matrix& weight = model.blocks[static_cast<std::size_t>(b)].parts[part].weight();
-        if (!arguments.skips(names.back())) layers.push_back({names.back(), weight.rows(), weight.cols()});
-      }
-  arguments.layer_rules.check_used(names);
-  if (layers.empty()) support::fail("--layer: every layer of blocks ", range.first, " to ", range.last, " is skipped; nothing is left to quantize");
-  return layers;
-}
+struct LayersToQuantize {
+  std::vector<basin::LayerShape> shapes;
+  std::vector<std::size_t> blocks;  ///< whose they are
+
+  LayersToQuantize(const llama::QuantizeArguments& arguments, const llama::BlockRange& range, const llama::Model& model) {
+    std::vector<std::string> names;
+    for (Index b = range.first; b <= range.last; ++b)
+      for (const Stage stage : llama::all_stages)
+        for (const llama::Part part : llama::parts_behind(stage)) {
+          names.push_back(llama::part_name(b, part));
+          const llama::Matrix& weight = model.blocks[static_cast<std::size_t>(b)].parts[part].weight();
+          if (arguments.skips(names.back())) continue;
+          shapes.push_back({names.back(), weight.rows(), weight.cols()});
+          blocks.push_back(static_cast<std::size_t>(b));
+        }
+    arguments.layer_rules.check_used(names);
+    if (shapes.empty()) support::fail("--layer: every layer of blocks ", range.first, " to ", range.last, " is skipped; nothing is left to quantize");
+  }
+};
 
 void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
+  const support::Stopwatch since_start;
   arguments.settle();
-  const support::Interrupt interrupt;
   const llama::PartQuantizer quantizer = arguments.quantizer();
   const std::filesystem::path folder = arguments.out, reports = folder / "reports";
   std::optional<llama::GgufOutput> gguf;
@@ -81,15 +86,20 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
 
   llama::LoadedModel loaded = llama::load_model(arguments.model);
   llama::Model& model = loaded.model;
+  for (const llama::Block& block : model.blocks)
+    for (const llama::Linear& linear : block.parts)
+      if (linear.path().changes_inputs())
+        support::fail(arguments.model, ": holds layers quantized behind a rotation or rounding of their inputs, which are not quantized again; give the original model");
   const Index num_blocks = static_cast<Index>(model.blocks.size());
   const llama::BlockRange range =
       arguments.blocks.empty() ? llama::BlockRange{0, num_blocks - 1} : llama::parse_blocks(arguments.blocks, num_blocks);
-  if (arguments.num_high && *arguments.num_high > range.last - range.first + 1)
-    support::fail("--mixed ", *arguments.num_high, ": ", range.last - range.first + 1, " blocks are quantized");
-  const std::vector<basin::LayerShape> shapes = layers_to_quantize(arguments, range, model);
+  const LayersToQuantize todo(arguments, range, model);
+  const llama::BlockLevels expected = llama::expected_levels(arguments, range, model);
   std::vector<llama::Token> tokens = loaded.tokenizer.encode(llama::read_text(arguments.text));
   tokens.resize(std::min(tokens.size(), static_cast<std::size_t>(arguments.tokens)));
+  llama::Calibration::check_length(tokens.size(), arguments.window);
 
+  const support::Interrupt interrupt;  // so far there is nothing to leave half done
   support::ThreadPool pool(arguments.threads);
   support::ProgressLine progress("quantize");
   double fraction = 0;
@@ -108,8 +118,9 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
   basin::QuantizationPlan plan;
   llama::TimePlan time;
   if (arguments.only_plans || arguments.seconds > 0)
-    time = llama::measure_time(arguments, model, original_stages, stages, tokens, range.first, shapes, quantizer, context, pool.num_threads());
-  for (const basin::LayerShape& shape : shapes) plan.layers.push_back(arguments.plan_layer(shape, time.layers ? &*time.layers : nullptr));
+    time = llama::measure_time(arguments, model, original_stages, stages, tokens, range, todo.shapes, quantizer, context, pool.num_threads());
+  for (std::size_t l = 0; l < todo.shapes.size(); ++l)
+    plan.layers.push_back(arguments.plan_layer(todo.shapes[l], expected.levels[todo.blocks[l]], time.layers ? &*time.layers : nullptr));
   const llama::MemoryPlan memory = llama::plan_memory(model, plan, !arguments.quantize.is_qift(), compares, arguments.window,
                                                       static_cast<std::size_t>(num_windows), arguments.memory);
   if (arguments.only_plans) return llama::print_plan(plan, memory, time, num_calibrated);
@@ -119,29 +130,33 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
   if (error) support::fail(reports.string(), ": cannot create the directory: ", error.message());
   basin::RunIdentity identity = arguments.identity(app);
   identity.add("model", content).add_content("calibration", std::as_bytes(std::span(tokens)));
-  llama::RunCheckpoint checkpoint(folder, identity, arguments.restarts);
+  llama::RunCheckpoint checkpoint(folder, arguments.gguf, identity, arguments.restarts);
   if (checkpoint.is_resumed()) {
     std::printf("going on from %s\n", checkpoint.folder().c_str());
     std::fflush(stdout);
   }
-  const auto go_on = [&] { return basin::concat("stopped; the same command goes on from ", checkpoint.folder().string()); };
+  const auto go_on = [&] {
+    return basin::concat("stopped; the same command", arguments.restarts ? " without --restart" : "", " goes on from ", checkpoint.folder().string());
+  };
   try {
-    const support::Stopwatch watch;
+    const llama::WindowMemory windows{memory.resident, folder};
     const llama::BlockLevels levels = llama::BlockLevels::parse(checkpoint.decision("levels", [&] {
-      return llama::choose_levels(arguments, range, model, original_stages, tokens, context).text();
+      return llama::choose_levels(arguments, range, model, original_stages, tokens, windows, context).text();
     }));
 
     llama::StageTargetsOf targets_of;
     if (arguments.is_original())
-      targets_of = llama::OriginalInputs({model, original_stages, tokens, arguments.window, num_calibrated, arguments.hessian_folder}, context);
+      targets_of = llama::OriginalInputs({model, original_stages, tokens, arguments.window, num_calibrated, arguments.hessian_folder, windows}, context);
     else
-      targets_of = llama::QuantizedInputs({model, stages, tokens, arguments.window, {memory.resident, folder}}, original_stages, range.first,
+      targets_of = llama::QuantizedInputs({model, stages, tokens, arguments.window, windows}, original_stages, range.first,
                                           arguments.compensation, arguments.is_asymmetric(), context);
 
-    llama::TimeShare share(arguments.seconds, plan.seconds(), time.calibration(memory.windows, num_calibrated));
+    const support::Stopwatch watch;
+    llama::TimeShare share(since_start, arguments.seconds, plan.seconds(), time.calibration(memory.windows, num_calibrated));
     llama::QuantizedLayers layers;
     llama::ModelSummary summary;
     std::size_t next = 0;
+    double quantizing = 0;  // what an earlier run did not do
     for (Index b = 0; b <= range.last; ++b) {
       llama::Block& block = model.blocks[static_cast<std::size_t>(b)];
       const llama::Block original = block;
@@ -169,11 +184,13 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
           own.deadline = share.begin_layer(planned.seconds);
           if (!found) {
             const llama::Matrix target = targets.value().target(part, hessian, own);
+            const support::Stopwatch layer_watch;
             found = quantizer({target, hessian, drift ? &*drift : nullptr, levels.of(b, arguments.layer_rules.action(name))}, own);
             nlohmann::json report = support::to_json(found->report);
             if (arguments.measures_gaussianity) report["gaussianity"] = gaussianity_report(target, arguments.run.rotation_seed, own);
             support::write_json(reports / (name + ".json"), report);
             checkpoint.keep(name, *found);
+            quantizing += layer_watch.seconds();
           }
           summary.add(found->report);
           block.parts[part] = std::move(found->linear);
@@ -182,12 +199,12 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
           std::snprintf(text, sizeof text, "%s  error %.4f after init, %.4f", name.c_str(), found->report.relative_error_after_init,
                         found->report.relative_error);
           note = text;
-          fraction = static_cast<double>(next) / static_cast<double>(shapes.size());
+          fraction = static_cast<double>(next) / static_cast<double>(todo.shapes.size());
           progress.update(fraction, note);
         }
       }
     }
-    const double calibration_seconds = std::max(0.0, watch.seconds() - summary.quantization_seconds);
+    const double calibration_seconds = watch.seconds() - quantizing;
     llama::write_aqlm_model(folder, model, loaded.tokenizer.vocabulary(),
                             arguments.quantize.is_qift() ? llama::ModelFormat(arguments.run) : llama::ModelFormat(arguments.quantize.scheme()),
                             layers);

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace llama {
@@ -16,18 +17,22 @@ namespace llama {
 /// writes to OUT.
 class RunCheckpoint {
  public:
+  /// @param exported  a file that the run writes elsewhere, or nothing
   /// @param restarts  throws what is there away
-  RunCheckpoint(const std::filesystem::path& out, const basin::RunIdentity& run, bool restarts)
+  RunCheckpoint(const std::filesystem::path& out, const std::filesystem::path& exported, const basin::RunIdentity& run, bool restarts)
       : checkpoint_(open(out / "checkpoint", run, restarts)) {
-    const auto is_ours = [](const std::string& name) { return name.ends_with(".json") || name == "model.safetensors" || name == "report.html"; };
+    const auto is_ours = [](const std::string& name) { return name.ends_with(".json") || name.starts_with("model.safetensors") || name == "report.html"; };
     for (const std::filesystem::path& folder : {out, out / "reports"}) support::check(basin::remove_leftovers(folder, is_ours));
+    if (exported.empty()) return;
+    const auto is_export = [&](const std::string& name) { return name == exported.filename(); };
+    support::check(basin::remove_leftovers(exported.has_parent_path() ? exported.parent_path() : ".", is_export));
   }
 
   [[nodiscard]] bool is_resumed() const noexcept { return checkpoint_.is_resumed(); }
   [[nodiscard]] const std::filesystem::path& folder() { return checkpoint_.storage().path(); }
 
   [[nodiscard]] std::optional<QuantizedPart> find(const std::string& name, const RunFormat& run, const basin::RunContext& context) {
-    std::optional<basin::FinishedLayer> found = checkpoint_.find(name);
+    std::optional<basin::FinishedLayer> found = whole([&] { return checkpoint_.find(name); });
     if (!found) return std::nullopt;
     Linear linear = stored_linear(found->layer, run, context);
     return QuantizedPart{std::move(linear), std::move(found->layer), std::move(found->report)};
@@ -37,7 +42,7 @@ class RunCheckpoint {
   /// A decision, made by make() unless an earlier run made it.
   template <class Make>
   [[nodiscard]] std::string decision(const std::string& name, Make&& make) {
-    if (std::optional<std::string> found = checkpoint_.find_text(name)) return *found;
+    if (std::optional<std::string> found = whole([&] { return checkpoint_.find_text(name); })) return *found;
     std::string made = make();
     checkpoint_.keep_text(name, made);
     return made;
@@ -49,6 +54,15 @@ class RunCheckpoint {
  private:
   using Kept = basin::Checkpoint<basin::CheckpointFolder>;
 
+  /// What a record holds; a damaged one ends the program.
+  template <class Find>
+  std::invoke_result_t<Find&> whole(Find&& find) {
+    try {
+      return find();
+    } catch (const basin::ValueError& error) {
+      support::fail(folder().string(), ": ", error.what(), "; --restart removes all of them");
+    }
+  }
   static Kept open(const std::filesystem::path& folder, const basin::RunIdentity& run, bool restarts) {
     basin::CheckpointFolder storage = support::take(basin::CheckpointFolder::open(folder));
     if (restarts) {

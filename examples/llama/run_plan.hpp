@@ -88,6 +88,7 @@ struct MemoryPlan {
 struct TimePlan {
   double window_seconds = 0;  ///< a block's stages on one window
   double block_seconds = 0;   ///< what follows from the statistics of a block
+  double choice_seconds = 0;  ///< of telling which blocks need which levels
   std::optional<basin::MeasuredCost> layers;
 
   [[nodiscard]] double calibration(std::size_t windows, Index blocks) const noexcept {
@@ -95,11 +96,13 @@ struct TimePlan {
   }
 };
 
-/// Measures both: a few seconds where layers are small. Needs a window of tokens at least.
+/// Measures them: a few seconds where layers are small. Needs a window of tokens at least.
 [[nodiscard]] inline TimePlan measure_time(const QuantizeArguments& arguments, const Model& model, const Stages& original_stages,
-                                           const Stages& stages, std::span<const Token> tokens, Index first, std::span<const basin::LayerShape> layers,
-                                           const PartQuantizer& quantizer, const basin::RunContext& context, int threads) {
+                                           const Stages& stages, std::span<const Token> tokens, const BlockRange& range,
+                                           std::span<const basin::LayerShape> layers, const PartQuantizer& quantizer,
+                                           const basin::RunContext& context, int threads) {
   TimePlan time;
+  const Index first = range.first;
   // Tokens enough that statistics of few windows make layers no harder than those of all.
   Index most_inputs = 0;
   for (const basin::LayerShape& layer : layers) most_inputs = std::max(most_inputs, layer.n_in);
@@ -133,14 +136,33 @@ struct TimePlan {
   serial.executor = {};
   constexpr double efficiency = 0.9;  // of further threads
   const double speedup = 1 + efficiency * (threads - 1);
-  const basin::MeasuredCost on_one_thread = basin::MeasuredCost::measure(layers, [&](Index n_out, Index n_in) {
-    const Case& stand_in = cases.at(n_in);
-    const Index stride = std::max<Index>(1, stand_in.weight.rows() / n_out);  // rows from all heads
-    Matrix rows(n_out, n_in);
-    for (Index o = 0; o < n_out; ++o) rows.row(o) = stand_in.weight.row(o * stride);
-    static_cast<void>(quantizer({rows, stand_in.hessian, stand_in.drift ? &*stand_in.drift : nullptr, {}}, serial));
-  });
-  time.layers = on_one_thread.on_threads(speedup);
+  const auto cost_of = [&](const PartQuantizer& way) {
+    const auto quantize = [&](Index n_out, Index n_in) {
+      const Case& stand_in = cases.at(n_in);
+      const Index stride = std::max<Index>(1, stand_in.weight.rows() / n_out);  // rows from all heads
+      Matrix rows(n_out, n_in);
+      for (Index o = 0; o < n_out; ++o) rows.row(o) = stand_in.weight.row(o * stride);
+      static_cast<void>(way({rows, stand_in.hessian, stand_in.drift ? &*stand_in.drift : nullptr, {}}, serial));
+    };
+    return basin::MeasuredCost::measure(layers, quantize).on_threads(speedup);
+  };
+  time.layers = cost_of(quantizer);
+  if (!arguments.chooses_levels()) return time;
+
+  const double trials = arguments.target_bits ? static_cast<double>(arguments.candidates.size()) : arguments.rule == SensitivityRule::loss ? 2 : 1;
+  const basin::MeasuredCost trial = cost_of(arguments.trial_quantizer("gptq"));
+  for (const basin::LayerShape& layer : layers) time.choice_seconds += trials * trial.seconds(layer.n_out, layer.n_in);
+  time.choice_seconds += time.calibration(tokens.size() / static_cast<std::size_t>(arguments.window), range.last + 1);
+  if (arguments.rule != SensitivityRule::kl) return time;
+  const auto num_blocks = static_cast<Index>(model.blocks.size());
+  const double sample_tokens = static_cast<double>(std::min(tokens.size(), static_cast<std::size_t>(arguments.rule_tokens)));
+  const bool compares = arguments.compensation.strength > 0 || arguments.is_asymmetric();  // runs two models
+  const double block_pass = time.window_seconds / (compares ? 2 : 1) * sample_tokens / arguments.window;
+  for (Index b = range.first; b <= range.last; ++b) time.choice_seconds += trials * static_cast<double>(num_blocks - b) * block_pass;
+  const Matrix hidden = Matrix::Constant(64, model.config.hidden, 0.1f);
+  support::Stopwatch head;
+  static_cast<void>(logits(model, original_stages, hidden));
+  time.choice_seconds += 2 * trials * static_cast<double>(range.last - range.first + 1) * sample_tokens / 64 * head.seconds();
   return time;
 }
 
@@ -174,8 +196,9 @@ inline void print_plan(const basin::QuantizationPlan& plan, const MemoryPlan& me
   const double calibration = time.calibration(memory.windows, blocks);
   std::printf("all %zu layers: %.3f bits/weight, %s\n", plan.layers.size(), plan.bits_per_weight(),
               bytes_text(static_cast<double>(plan.stored_bytes())).c_str());
-  std::printf("time: %s quantizing and %s calibrating, %s in all\n", support::clock_text(plan.seconds()).c_str(),
-              support::clock_text(calibration).c_str(), support::clock_text(plan.seconds() + calibration).c_str());
+  const std::string choosing = time.choice_seconds > 0 ? support::clock_text(time.choice_seconds) + " choosing levels, " : "";
+  std::printf("time: %s%s quantizing and %s calibrating, %s in all\n", choosing.c_str(), support::clock_text(plan.seconds()).c_str(),
+              support::clock_text(calibration).c_str(), support::clock_text(time.choice_seconds + plan.seconds() + calibration).c_str());
   std::printf("memory: %s at most: model %s, calibration windows %s (%zu of %zu at once), quantized layers %s, one layer's work %s\n",
               bytes_text(memory.peak()).c_str(), bytes_text(memory.model + memory.blocks).c_str(),
               bytes_text(memory.window * static_cast<double>(std::min(memory.windows, memory.resident))).c_str(), std::min(memory.windows, memory.resident),

@@ -16,6 +16,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,18 +31,23 @@ enum class SensitivityRule {
   output   ///< error of its outputs at few bits
 };
 
+/// The level set of a part when its block has this one; nothing where it stays as it is.
+using LevelsOfPart = std::function<std::optional<std::string>(Part part, const std::string& levels)>;
+
 /// Quantizes a block on the original model's Hessians, every layer by itself.
 struct QuantizedBlock {
   Block block;
   std::vector<basin::QuantizationReport> reports;
 
   QuantizedBlock(const Block& original, const BlockHessians& hessians, const PartQuantizer& quantizer, const std::string& levels,
-                 const basin::RunContext& context)
+                 const LevelsOfPart& levels_of, const basin::RunContext& context)
       : block(original) {
     for (const Stage stage : all_stages)
       for (const Part part : parts_behind(stage)) {
+        const std::optional<std::string> own = levels_of ? levels_of(part, levels) : levels;
+        if (!own) continue;
         QuantizedPart quantized =
-            quantizer({original.parts[part].weight(), hessians[static_cast<std::size_t>(stage)], nullptr, levels}, context);
+            quantizer({original.parts[part].weight(), hessians[static_cast<std::size_t>(stage)], nullptr, *own}, context);
         block.parts[part] = std::move(quantized.linear);
         reports.push_back(std::move(quantized.report));
       }
@@ -65,73 +71,70 @@ struct QuantizedBlock {
 class Sensitivities {
  public:
   /// @param start  windows at the first block; a few are enough.
-  Sensitivities(const Model& model, const Stages& stages, Calibration start, SensitivityRule rule)
-      : model_(model), stages_(stages), at_(std::move(start)), end_(at_), rule_(rule) {
+  Sensitivities(const Model& model, const Stages& stages, Calibration start, SensitivityRule rule, basin::RunContext context = {})
+      : model_(model), stages_(stages), at_(std::move(start)), end_(at_), rule_(rule), context_(std::move(context)) {
     if (rule_ == SensitivityRule::kl)
       for (const Block& block : model_.blocks) advance(end_, block);
   }
 
   /// Passes the next block over.
   void skip() { advance(at_, model_.blocks.at(next_++)); }
-  /// Of the next block, the first one at first.
+  /// Of the next block, the first one at first. A block needs a part that levels_of does not keep.
   /// @param rough  quantizes to many bits where only their number is asked for
   [[nodiscard]] basin::PrecisionCandidate next(const BlockHessians& hessians, const PartQuantizer& quantizer, const PartQuantizer& rough,
                                                const std::string& low_levels, const std::string& high_levels,
-                                               const basin::RunContext& context) {
+                                               const LevelsOfPart& levels_of = {}) {
     const std::size_t b = next_++;
     const Block& original = model_.blocks.at(b);
-    const QuantizedBlock low(original, hessians, quantizer, low_levels, context);
-    const QuantizedBlock high(original, hessians, rule_ == SensitivityRule::loss ? quantizer : rough, high_levels, context);
+    const QuantizedBlock low(original, hessians, quantizer, low_levels, levels_of, context_);
+    const QuantizedBlock high(original, hessians, rule_ == SensitivityRule::loss ? quantizer : rough, high_levels, levels_of, context_);
     const Calibration before = at_;
     advance(at_, original);
     const double sensitivity = rule_ == SensitivityRule::loss ? std::max(0.0, basin::loss_difference(low.reports, high.reports))
-                                                              : loss_of(before, b, low.block, context);
+                                                              : loss_of(before, b, low.block);
     return {block_prefix(static_cast<Index>(b)), low.weights(), low.bits_per_weight(), high.bits_per_weight(), sensitivity};
   }
   /// What the next block takes and loses under each of several level sets, by any rule but `loss`.
   [[nodiscard]] basin::RatedLayer next_rates(const BlockHessians& hessians, const PartQuantizer& quantizer,
-                                             std::span<const std::string> level_sets, const basin::RunContext& context) {
+                                             std::span<const std::string> level_sets, const LevelsOfPart& levels_of = {}) {
     const std::size_t b = next_++;
     const Block& original = model_.blocks.at(b);
     const Calibration before = at_;
     advance(at_, original);
     basin::RatedLayer rates{block_prefix(static_cast<Index>(b)), {}};
     for (const std::string& levels : level_sets) {
-      const QuantizedBlock quantized(original, hessians, quantizer, levels, context);
+      const QuantizedBlock quantized(original, hessians, quantizer, levels, levels_of, context_);
       rates.points.push_back({static_cast<std::int64_t>(std::llround(quantized.bits_per_weight() * quantized.weights())),
-                              loss_of(before, b, quantized.block, context)});
+                              loss_of(before, b, quantized.block)});
     }
     return rates;
   }
 
  private:
   /// What the model loses when block b, whose inputs are in `before`, is another one.
-  [[nodiscard]] double loss_of(const Calibration& before, std::size_t b, const Block& block, const basin::RunContext& context) const {
+  [[nodiscard]] double loss_of(const Calibration& before, std::size_t b, const Block& block) const {
     Calibration changed = before;
     advance(changed, block);
     if (rule_ == SensitivityRule::output) return output_error(changed);
-    for (std::size_t later = b + 1; later < model_.blocks.size(); ++later) {
-      context.check_stop();
-      advance(changed, model_.blocks[later]);
-    }
-    return divergence(changed, context);
+    for (std::size_t later = b + 1; later < model_.blocks.size(); ++later) advance(changed, model_.blocks[later]);
+    return divergence(changed);
   }
-  static void advance(Calibration& windows, const Block& block) {
-    for (const Stage stage : all_stages) windows.advance(stage, block);
+  void advance(Calibration& windows, const Block& block) const {
+    for (const Stage stage : all_stages) windows.advance(stage, block, {}, context_);
   }
   [[nodiscard]] double output_error(const Calibration& changed) const {
     basin::OutputError error;
     for (std::size_t w = 0; w < at_.num_windows(); ++w) error.add(at_.hidden(w), changed.hidden(w));
     return error.value();
   }
-  [[nodiscard]] double divergence(const Calibration& changed, const basin::RunContext& context) const {
+  [[nodiscard]] double divergence(const Calibration& changed) const {
     constexpr Index chunk = 128;  // tokens whose logits are in memory at a time
     basin::KlDivergence divergence;
     for (std::size_t w = 0; w < end_.num_windows(); ++w)
       for (Index begin = 0; begin < end_.hidden(w).rows(); begin += chunk) {
         const Index n = std::min(chunk, end_.hidden(w).rows() - begin);
         divergence.add(logits(model_, stages_, end_.hidden(w).middleRows(begin, n)),
-                       logits(model_, stages_, changed.hidden(w).middleRows(begin, n)), context);
+                       logits(model_, stages_, changed.hidden(w).middleRows(begin, n)), context_);
       }
     return divergence.mean();
   }
@@ -141,6 +144,7 @@ class Sensitivities {
   Calibration at_;   ///< the original model's windows in front of the next block
   Calibration end_;  ///< and behind the last one
   SensitivityRule rule_;
+  basin::RunContext context_;
   std::size_t next_ = 0;
 };
 

@@ -12,10 +12,12 @@ class TimeShare {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// @param budget   seconds from now on; 0: no limit
-  /// @param planned  seconds that all layers would take, and that calibration takes
-  TimeShare(double budget, double planned_layers, double planned_calibration)
-      : budget_(budget), layers_left_(planned_layers), calibration_left_(planned_calibration) {}
+  /// @param begun                when the budget's time began
+  /// @param budget               seconds; 0: no limit
+  /// @param planned_layers       seconds that all layers would take
+  /// @param planned_calibration  seconds that calibration takes
+  TimeShare(support::Stopwatch begun, double budget, double planned_layers, double planned_calibration)
+      : watch_(begun), budget_(budget), layers_left_(planned_layers), calibration_left_(planned_calibration) {}
 
   /// When a layer that was planned to take so long should end.
   [[nodiscard]] std::optional<Clock::time_point> begin_layer(double planned) {
@@ -26,8 +28,6 @@ class TimeShare {
     return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(share));
   }
   void end_stage(double planned_calibration) { calibration_left_ = std::max(0.0, calibration_left_ - planned_calibration); }
-
-  [[nodiscard]] double seconds() const { return watch_.seconds(); }
 
  private:
   support::Stopwatch watch_;

@@ -30,6 +30,10 @@ struct WindowMemory {
 class UnnamedFile {
  public:
   explicit UnnamedFile(const std::filesystem::path& folder) {
+#ifdef O_TMPFILE  // without a name from the start, where the file system can
+    descriptor_ = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (descriptor_ >= 0) return;
+#endif
     std::string name = (folder / "windows-XXXXXX").string();
     descriptor_ = ::mkstemp(name.data());
     if (descriptor_ < 0) fail_with(name);

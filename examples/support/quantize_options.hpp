@@ -35,7 +35,7 @@ class QuantizeOptions {
         ->check(CLI::IsMember({"additive", "qift"}));
     level_options_.add_to(app);
     app.add_option("--scheme", scheme_, "codebooks x bits g group size (" + scheme_ + ")");
-    app.add_option("--init", init_, "oa_em, greedy, or best_of: a race of both (" + init_ + ")")
+    app.add_option("--init", init_, "oa_em, greedy, or best_of: a race of oa_em, greedy, and oa_em under diagonal blocks (" + init_ + ")")
         ->check(CLI::IsMember({"oa_em", "greedy", "best_of"}));
     app.add_option("--metric", metric_, "what the initializer clusters under (" + metric_ + ")")
         ->check(CLI::IsMember({"conditional", "tempered", "diagonal"}));

@@ -37,7 +37,10 @@
 #include <basin/metric/tempered_blocks.hpp>
 #include <basin/pipeline/best_of.hpp>
 #include <basin/pipeline/bit_allocation.hpp>
+#include <basin/pipeline/checkpoint.hpp>
+#include <basin/pipeline/layer_rules.hpp>
 #include <basin/pipeline/mixed_precision.hpp>
+#include <basin/pipeline/plan.hpp>
 #include <basin/pipeline/quantizer.hpp>
 #include <basin/pipeline/recipes.hpp>
 #include <basin/pipeline/searched.hpp>
@@ -47,6 +50,7 @@
 #include <basin/search/error_feedback.hpp>
 #include <basin/search/exhaustive.hpp>
 #include <basin/search/joint_beam.hpp>
+#include <basin/search/l2_beam.hpp>
 #include <basin/search/level_beam.hpp>
 #include <basin/search/round_to_nearest.hpp>
 #include <basin/search/subset_beam.hpp>

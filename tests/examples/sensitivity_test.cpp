@@ -30,7 +30,7 @@ std::vector<basin::PrecisionCandidate> measure(const Model& model, SensitivityRu
   OriginalHessians hessians(model, stages, text, 8, 3);
   Sensitivities sensitivities(model, stages, Calibration(model, stages, text, 8), rule);
   std::vector<basin::PrecisionCandidate> all;
-  for (const Block& block : model.blocks) all.push_back(sensitivities.next(hessians.next(block, {}), scaled, scaled, "low", "high", {}));
+  for (const Block& block : model.blocks) all.push_back(sensitivities.next(hessians.next(block, {}), scaled, scaled, "low", "high"));
   return all;
 }
 

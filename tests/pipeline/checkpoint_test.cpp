@@ -1,5 +1,6 @@
 #include <basin/pipeline/checkpoint.hpp>  // first: proves the header stands alone
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -138,6 +139,7 @@ TEST_CASE("The bytes of a record are fixed", "[pipeline][golden]") {
   const unsigned char wanted[] = {'b', 'a', 's', 'i', 'n', 'c', 'k', 'p', 1, 0, 0, 0, 1, 0, 0, 0};
   REQUIRE(run.size() == 32 + 8 + 8 + 4 + 8 + 1);
   for (std::size_t i = 0; i < sizeof wanted; ++i) CHECK(std::to_integer<int>(run[i]) == wanted[i]);
+  CHECK(basin::load_little_endian<std::uint64_t>(run.data() + 16) == 0xf74fed046baae21du);  // by another program
   const unsigned char fields[] = {1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 's', 'e', 'e', 'd', 1, 0, 0, 0, 0, 0, 0, 0, '7'};
   for (std::size_t i = 0; i < sizeof fields; ++i) CHECK(std::to_integer<int>(run[32 + i]) == fields[i]);
 }
@@ -152,6 +154,11 @@ TEST_CASE("A checkpoint of another run is refused with every difference", "[pipe
   CHECK_THROWS_WITH(Kept(memory, RunIdentity().add("scheme", "2x3g8")), contains_text("seed: 7 there, nothing here"));
   CHECK_THROWS_AS(Kept(memory, identity().add("more", 1)), basin::ValueError);
   CHECK_NOTHROW(Kept(memory, identity()));
+  std::vector<std::pair<std::string, std::string>> reversed = identity().entries();
+  std::reverse(reversed.begin(), reversed.end());
+  Kept reordered(memory, RunIdentity(std::move(reversed)));
+  CHECK(reordered.is_resumed());
+  CHECK(reordered.find("a").has_value());
 
   Memory other;
   basin::Checkpoint second(other, RunIdentity().add("seed", 8));
@@ -201,6 +208,7 @@ TEST_CASE("A storage that fails is a StorageError", "[pipeline][bad-input]") {
 }
 
 TEST_CASE("Identities tell contents apart", "[pipeline][property]") {
+  CHECK(*RunIdentity().add("fused", true).add("mixed", false).find("fused") == "yes");
   std::vector<std::byte> bytes(100);
   const auto text = [&] { return *RunIdentity().add_content("model", bytes).find("model"); };
   const std::string before = text();

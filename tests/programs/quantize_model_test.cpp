@@ -147,7 +147,8 @@ TEST_CASE("quantize_model goes on in the same run only", "[programs][bad-input]"
   const Ended tokens = runs.run("run", {"--init", "greedy", "--threads", "1"});
   CHECK(tokens.status == 1);
   CHECK_THAT(tokens.output, contains_text("--init") && !contains_text("--threads"));
-  CHECK(runs.run("run", {"--seed", "1", "--restart"}).status == 0);
+  const Ended restarted = runs.run("run", {"--seed", "1", "--restart"});
+  CHECK(restarted.status == 0);
   REQUIRE(runs.run("fresh", {"--seed", "1"}).status == 0);
   CHECK(runs.model("run") == runs.model("fresh"));
 
@@ -156,9 +157,18 @@ TEST_CASE("quantize_model goes on in the same run only", "[programs][bad-input]"
   std::fstream(record, std::ios::in | std::ios::out | std::ios::binary).seekp(100).put('!');
   const Ended damaged = runs.run("damaged");
   CHECK(damaged.status == 1);
-  CHECK_THAT(damaged.output, contains_text("k_proj") && contains_text("is damaged") && contains_text("remove it"));
+  CHECK_THAT(damaged.output, contains_text("k_proj") && contains_text("is damaged") && contains_text("damaged/checkpoint") && contains_text("--restart"));
   fs::remove(record);
   CHECK(runs.run("damaged").status == 0);
+}
+
+TEST_CASE("A stopped run that threw a checkpoint away does not tell to do so again", "[programs][property]") {
+  const Runs runs;
+  Process process = runs.start("run", {"--beam", "64", "--restart"});
+  while (!fs::exists(runs.folder / "run" / "checkpoint" / "run.ckpt"))
+    if (process.ends_within(1ms)) break;
+  process.send(SIGINT);
+  CHECK_THAT(process.wait().output, contains_text("the same command without --restart goes on"));
 }
 
 TEST_CASE("quantize_model stops soon on request and goes on later", "[programs][property]") {
@@ -203,6 +213,20 @@ TEST_CASE("quantize_model --plan tells and leaves nothing; budgets are kept or r
   CHECK(little.status == 1);
   CHECK_THAT(little.output, contains_text("--memory") && contains_text("give more"));
   CHECK(!fs::exists(runs.folder / "little"));
+  Options brief = runs.command("brief", {"--plan"});
+  std::replace(brief.begin(), brief.end(), std::string("2048"), std::string("63"));
+  CHECK_THAT(Process(brief, runs.folder / "brief.log").wait().output, contains_text("at least one window of 64 tokens, got 63"));
+
+  const Options choosing{"--method", "qift", "--target-bits", "3.6", "--mixed-tokens", "128", "--plan"};
+  CHECK_THAT(runs.run("choosing", choosing).output, contains_text("choosing levels") && contains_text("int3") && contains_text("int4"));
+  // Windows wait in a file without changing anything, wherever they are used.
+  for (const Options& way : {Options{"--method", "qift", "--hessians", "original"}, Options{"--method", "qift", "--mixed", "1", "--mixed-tokens", "128"}}) {
+    REQUIRE(runs.run("roomy", way).status == 0);
+    Options tight = way;
+    tight.insert(tight.end(), {"--memory", "19M"});
+    CHECK(runs.run("tight", tight).status == 0);
+    CHECK(runs.model("tight") == runs.model("roomy"));
+  }
 
   const Ended hurried = runs.run("hurried", {"--time", "0.001s", "--tolerance", "0"});
   CHECK(hurried.status == 0);
@@ -237,5 +261,28 @@ TEST_CASE("Rules keep or fix layers, and a target of bits is met", "[programs][p
   const nlohmann::json summary = nlohmann::json::parse(in);
   CHECK(summary.at("bits_per_weight").get<double>() <= 3.6);
   CHECK(summary.at("bits_per_weight").get<double>() > 3);
-  CHECK_THAT(runs.run("low", {"--method", "qift", "--target-bits", "1"}).output, contains_text("smallest ways take"));
+  CHECK_THAT(runs.run("low", {"--method", "qift", "--target-bits", "1"}).output, contains_text("smallest of --candidates"));
+  CHECK_THAT(runs.run("named", {"--method", "qift", "--target-bits", "3", "--candidates", "mnz,int5"}).output, contains_text("--candidates: \"int5\""));
+
+  // Fixed layers count, skipped ones do not.
+  const Ended both = runs.run("both", {"--method", "qift", "--target-bits", "3.4", "--mixed-tokens", "128", "--layer", "*.down_proj=int4", "--layer", "*.0.*=skip"});
+  REQUIRE(both.status == 0);
+  std::ifstream both_in(runs.folder / "both" / "summary.json");
+  const nlohmann::json both_summary = nlohmann::json::parse(both_in);
+  CHECK(both_summary.at("bits_per_weight").get<double>() <= 3.4);
+  CHECK(both_summary.at("bits_per_weight").get<double>() == Approx(both_summary.at("mixed").at("bits_per_weight").get<double>()));
+  CHECK(both_summary.at("layers") == 14);
+  CHECK_THAT(runs.run("fixed", {"--method", "qift", "--mixed", "3", "--mixed-tokens", "128", "--layer", "*.0.*=mnz"}).output,
+             contains_text("2 blocks have layers that --layer leaves open"));
+}
+
+TEST_CASE("A model quantized behind rotated inputs is not quantized again", "[programs][bad-input]") {
+  const Runs runs;
+  REQUIRE(runs.run("rotated", {"--method", "qift", "--blocks", "0-1"}).status == 0);
+  Options command = runs.command("again", {"--blocks", "2-2"});
+  command[2] = (runs.folder / "rotated").string();
+  const Ended again = Process(command, runs.folder / "again.log").wait();
+  CHECK(again.status == 1);
+  CHECK_THAT(again.output, contains_text("rotated") && contains_text("give the original model"));
+  CHECK(!fs::exists(runs.folder / "again"));
 }

@@ -19,6 +19,7 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #endif
 
@@ -56,7 +57,10 @@ class CheckpointFolder {
   [[nodiscard]] Expected<std::optional<std::vector<std::byte>>> read(const std::string& name) const {
     const std::filesystem::path file = file_of(name);
     std::error_code error;
-    if (!std::filesystem::exists(file, error)) return std::optional<std::vector<std::byte>>();
+    if (!std::filesystem::exists(file, error)) {
+      if (error) return Error{ErrorCode::cannot_open, concat(file.string(), ": cannot open: ", error.message())};
+      return std::optional<std::vector<std::byte>>();
+    }
     const Expected<MappedFile> mapped = MappedFile::open(file);
     if (!mapped) return mapped.error();
     return std::optional(std::vector<std::byte>(mapped->bytes().begin(), mapped->bytes().end()));
@@ -110,12 +114,21 @@ class CheckpointFolder {
 #if defined(__unix__) || defined(__APPLE__)
   [[nodiscard]] Status lock() {
     const std::string file = (path_ / lock_name).string();
-    lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (lock_ < 0)
-      return Error{ErrorCode::cannot_write, concat(file, ": cannot write: ", std::error_code(errno, std::generic_category()).message())};
-    if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return Done{};
-    unlock();
-    return Error{ErrorCode::cannot_open, concat(path_.string(), ": another process works on this checkpoint; wait for it or name another folder")};
+    const auto failed = [&](const char* what) {
+      return Error{ErrorCode::cannot_write, concat(file, ": cannot ", what, ": ", std::error_code(errno, std::generic_category()).message())};
+    };
+    for (;;) {
+      lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+      if (lock_ < 0) return failed("write");
+      if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return failed("lock");
+        return Error{ErrorCode::cannot_open, concat(path_.string(), ": another process works on this checkpoint; wait for it or name another folder")};
+      }
+      struct stat held {}, there {};
+      if (::fstat(lock_, &held) != 0) return failed("lock");
+      if (::stat(file.c_str(), &there) == 0 && held.st_dev == there.st_dev && held.st_ino == there.st_ino) return Done{};
+      unlock();  // its last owner has just removed it
+    }
   }
   void unlock() noexcept {
     if (lock_ >= 0) ::close(std::exchange(lock_, -1));

@@ -67,6 +67,7 @@ class Checkpoint {
     reader(entries);
     const std::string differing = differences(RunIdentity(std::move(entries)), run);
     if (!differing.empty()) raise<ValueError>("Checkpoint: holds another run; ", differing);
+    run_ = detail::hash_of(*kept);  // the same entries, perhaps in another order
   }
 
   /// There was work of this run already.

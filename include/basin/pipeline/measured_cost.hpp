@@ -69,6 +69,8 @@ class MeasuredCost {
   }
 
  private:
+  MeasuredCost() = default;
+
   struct Line {
     double fixed = 0, per_row = 0;
     [[nodiscard]] double at(Index n_out) const noexcept { return fixed + per_row * static_cast<double>(n_out); }

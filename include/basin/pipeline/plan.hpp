@@ -87,7 +87,7 @@ struct QuantizationPlan {
 
 /// One layer of a plan.
 /// @param cost  from MeasuredCost::measure; null where time does not matter
-/// @throws ShapeError if the layer is empty.
+/// @throws ShapeError if the layer is empty, ValueError if a Scheme is outside its limits.
 template <class Codomain>
 [[nodiscard]] PlannedLayer plan_layer(const LayerShape& shape, const Codomain& codomain, const MeasuredCost* cost = nullptr) {
   if (shape.n_out < 1 || shape.n_in < 1)

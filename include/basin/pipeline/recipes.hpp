@@ -62,16 +62,17 @@ using PaperQift = Quantizer<EuclideanBlocks, FixedLevels, ErrorFeedback, LevelSc
           HadamardTransform(n_in, {.sign_seed = seed})};
 }
 
-/// What an engine keeps of one of Qift's models: weights by `quantizer` as mirror no-zero levels, inputs of its layers in
-/// activation_bits, keys and values in kv_bits; 16: as they are.
+/// What an engine keeps of one of Qift's models: weights by `quantizer`, inputs of its layers in activation_bits, keys and
+/// values in kv_bits; 16: as they are.
 struct QiftSystem {
   Qift quantizer;
   int activation_bits = 16;
   int kv_bits = 16;
 
   /// As Quantizer::quantize.
+  template <class Levels = MirrorNoZero>
   [[nodiscard]] auto quantize(ConstMatrixRef<float> weight, ConstMatrixRef<double> hessian, const RunContext& context = {}) const {
-    return quantizer.quantize(weight, hessian, MirrorNoZero{}, context);
+    return quantizer.quantize(weight, hessian, Levels{}, context);
   }
 };
 /// Two-bit weights, activations as they are.
@@ -84,8 +85,9 @@ struct QiftMixed {
   QiftSystem system;
 
   /// The same type of weight either way.
+  template <class Low = MirrorNoZero, class High = SymmetricInteger<4>>
   [[nodiscard]] auto quantize(ConstMatrixRef<float> weight, ConstMatrixRef<double> hessian, bool is_high, const RunContext& context = {}) const {
-    return is_high ? system.quantizer.quantize(weight, hessian, SymmetricInteger<4>{}, context) : system.quantize(weight, hessian, context);
+    return is_high ? system.quantize<High>(weight, hessian, context) : system.quantize<Low>(weight, hessian, context);
   }
 };
 [[nodiscard]] inline QiftMixed qift_mixed(Index n_in, const QuantizerOptions& options = {}) { return {qift_w2a4(n_in, options)}; }

@@ -5,6 +5,7 @@
 #include <basin/core/version.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,7 +35,8 @@ class RunIdentity {
   template <class Number>
     requires std::integral<Number> || std::floating_point<Number>
   RunIdentity& add(std::string name, Number value) {
-    return add(std::move(name), concat(value));
+    if constexpr (std::same_as<Number, bool>) return add(std::move(name), std::string(value ? "yes" : "no"));
+    else return add(std::move(name), concat(value));
   }
   /// Bytes that are too many to keep: their hash and number.
   RunIdentity& add_content(std::string name, std::span<const std::byte> bytes) {

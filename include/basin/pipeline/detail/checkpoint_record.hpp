@@ -85,7 +85,7 @@ class RecordWriter {
   std::vector<std::byte> bytes_;
 };
 
-/// Fields of a record that is_intact; after a field that is not there ok() is false.
+/// Fields of a record in which fault_of finds none; after a field that is not there ok() is false.
 class RecordReader {
  public:
   explicit RecordReader(std::span<const std::byte> record) : reader_(record.subspan(record_header)) {}

@@ -54,6 +54,8 @@ nlohmann::json gaussianity_report(const llama::Matrix& weight, std::optional<std
   return report;
 }
 
+llama::Shape shape_of(const llama::Linear& layer) { return {layer.weight().rows(), layer.weight().cols()}; }
+
 /// The layers of a range of blocks that no rule keeps as they are, in order.
 struct LayersToQuantize {
   std::vector<basin::LayerShape> shapes;
@@ -166,7 +168,7 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
         for (const llama::Part part : llama::parts_behind(stage)) {
           const std::string name = llama::part_name(b, part);
           const bool is_quantized = b >= range.first && !arguments.skips(name);
-          finished.push_back(is_quantized ? checkpoint.find(name, arguments.run, context) : std::nullopt);
+          finished.push_back(is_quantized ? checkpoint.find(name, shape_of(block.parts[part]), arguments.run, context) : std::nullopt);
           is_wanted = is_wanted || (is_quantized && !finished.back());
         }
         const auto targets = targets_of(b, stage, block, original, is_wanted);

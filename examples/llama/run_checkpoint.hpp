@@ -11,6 +11,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace llama {
 /// What a run of quantize_model has finished, in OUT/checkpoint until the model is written. While it is there no other process
@@ -31,9 +32,14 @@ class RunCheckpoint {
   [[nodiscard]] bool is_resumed() const noexcept { return checkpoint_.is_resumed(); }
   [[nodiscard]] const std::filesystem::path& folder() { return checkpoint_.storage().path(); }
 
-  [[nodiscard]] std::optional<QuantizedPart> find(const std::string& name, const RunFormat& run, const basin::RunContext& context) {
+  /// @param shape  of the model's layer
+  [[nodiscard]] std::optional<QuantizedPart> find(const std::string& name, Shape shape, const RunFormat& run, const basin::RunContext& context) {
     std::optional<basin::FinishedLayer> found = whole([&] { return checkpoint_.find(name); });
     if (!found) return std::nullopt;
+    const auto [n_out, n_in] = std::visit([](const auto& layer) { return std::pair(layer.n_out, layer.n_in); }, found->layer);
+    if (n_out != shape.rows || n_in != shape.cols)
+      support::fail(folder().string(), ": holds \"", name, "\" as [", n_out, ", ", n_in, "], the model has [", shape.rows, ", ", shape.cols,
+                    "]; --restart removes all of it");
     Linear linear = stored_linear(found->layer, run, context);
     return QuantizedPart{std::move(linear), std::move(found->layer), std::move(found->report)};
   }

@@ -13,6 +13,7 @@
 #include "io/io_seeds.hpp"
 #include "kernels/random_layer.hpp"
 #include "kernels/random_levels.hpp"
+#include "pipeline/record_seeds.hpp"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
 
@@ -183,6 +184,7 @@ std::vector<Format> every_format() {
   using namespace basin::test;
   const PackedRandomLayer planes({2, 4, 8, 1}, 3, 20, 1), rows({1, 5, 4, 2}, 4, 10, 1);
   const RandomLevels levels(level_sets[0], 3, 20, 1);
+  const RecordMemory checkpoint = small_records();
   const auto index = std::make_shared<IndexReader>();
   std::vector<Format> all = {
       {"npy", small_npy(), 8, read_npy},
@@ -197,6 +199,10 @@ std::vector<Format> every_format() {
       {"aqlm config", to_bytes(small_aqlm_config), 64, read_aqlm_config},
       {"aqlm layer", small_aqlm(), 24, read_aqlm},
       {"level checkpoint", small_level_checkpoint(), 32, [](View bytes) { return read_levels(bytes, 5); }}};
+  for (const bool repair : {false, true})
+    for (const auto& [name, record] : *checkpoint.records)
+      all.push_back({repair ? "record of a checkpoint, hashes repaired" : "record of a checkpoint", record, 24,
+                     [repair](View bytes) { return read_record({bytes.begin(), bytes.end()}, repair); }});
   for (const bool repair : {false, true}) {
     const auto layer = [repair](View bytes) { return open_packed(bytes, repair, open_layer); };
     all.push_back({repair ? "packed planes, hash repaired" : "packed planes", bytes_of(planes.memory), 1, layer});

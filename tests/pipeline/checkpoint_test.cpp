@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "laws/storage_laws.hpp"
@@ -198,6 +199,26 @@ TEST_CASE("A record whose sizes lie is refused before anything is allocated", "[
     basin::store_little_endian(basin::detail::hash_of(std::span(record).subspan(24)), record.data() + 16);
     CHECK_THROWS_WITH(checkpoint.find_text("a"), contains_text("does not hold a text"));
   }
+}
+
+TEST_CASE("A layer whose parts do not fit together is refused", "[pipeline][bad-input]") {
+  Memory memory;
+  basin::Checkpoint checkpoint(memory, identity());
+  const auto refused = [&](const std::variant<AdditiveLayer, LevelLayer>& layer) {
+    checkpoint.keep("a", {layer, report()});
+    CHECK_THROWS_WITH(checkpoint.find("a"), contains_text("does not hold what a layer has"));
+  };
+  AdditiveLayer code = additive(), size = additive(), shape = additive(), scheme = additive();
+  code.codes.front() = static_cast<std::uint16_t>(code.scheme.codebook_size());
+  size.codebooks.pop_back();
+  shape.n_in += shape.scheme.in_group_size;
+  scheme.scheme.in_group_size = 0;
+  for (const AdditiveLayer& layer : {code, size, shape, scheme}) refused(layer);
+  LevelLayer level = levels(), scales = levels(), rows = levels();
+  level.codes.back() = static_cast<std::uint8_t>(level.levels.size());
+  scales.scales.push_back(0);
+  rows.n_out = 0;
+  for (const LevelLayer& layer : {level, scales, rows}) refused(layer);
 }
 
 TEST_CASE("A storage that fails is a StorageError", "[pipeline][bad-input]") {

@@ -65,6 +65,7 @@ class Checkpoint {
     detail::RecordReader reader = intact(identity_name, *kept, detail::RecordKind::identity, 0);
     std::vector<std::pair<std::string, std::string>> entries;
     reader(entries);
+    if (!reader.ok()) damaged(identity_name, "does not hold an identity");
     const std::string differing = differences(RunIdentity(std::move(entries)), run);
     if (!differing.empty()) raise<ValueError>("Checkpoint: holds another run; ", differing);
     run_ = detail::hash_of(*kept);  // the same entries, perhaps in another order
@@ -84,7 +85,8 @@ class Checkpoint {
     detail::visit_report(reader, found.report);
     if (has_levels) detail::visit_layer(reader, found.layer.template emplace<LevelLayer>());
     else detail::visit_layer(reader, found.layer.template emplace<AdditiveLayer>());
-    if (!reader.ok()) damaged(name, "does not hold what a layer has");
+    const bool is_whole = reader.ok() && std::visit([](const auto& layer) { return detail::is_consistent(layer); }, found.layer);
+    if (!is_whole) damaged(name, "does not hold what a layer has");
     return found;
   }
   void keep(const std::string& name, const FinishedLayer& finished) {

@@ -7,6 +7,7 @@
 #include <basin/pipeline/report.hpp>
 #include <basin/pipeline/run_identity.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -175,6 +176,27 @@ void visit_layer(Fields& fields, Layer& layer) {
   fields(layer.codes);
   fields(layer.scales);
   fields(layer.zero_points);
+}
+
+/// Sizes are those that the shape asks for, and codes name what is there.
+[[nodiscard]] inline bool is_consistent(const AdditiveLayer& layer) noexcept {
+  const Scheme& s = layer.scheme;
+  if (!s.is_valid() || layer.n_out < 1 || layer.n_in < 1 || layer.n_out % s.out_group_size != 0) return false;
+  const auto size = [](std::ptrdiff_t n) { return static_cast<std::size_t>(n); };
+  const std::size_t rows = size(layer.num_out_groups());
+  const std::size_t row_codes = size(layer.n_in / s.in_group_size + (layer.n_in % s.in_group_size != 0));
+  const std::size_t tuples = layer.codes.size() / size(s.num_codebooks);
+  return layer.codes.size() % size(s.num_codebooks) == 0 && tuples % rows == 0 && tuples / rows == row_codes && layer.scales.size() == rows &&
+         layer.codebooks.size() == size(s.num_codebooks * s.codebook_size() * s.codeword_size()) &&
+         std::all_of(layer.codes.begin(), layer.codes.end(), [&](std::uint16_t code) { return code < s.codebook_size(); });
+}
+[[nodiscard]] inline bool is_consistent(const LevelLayer& layer) noexcept {
+  if (layer.n_out < 1 || layer.n_in < 1 || layer.levels.empty()) return false;
+  const auto rows = static_cast<std::size_t>(layer.n_out);
+  const auto names_a_level = [&](std::uint8_t code) { return code < layer.levels.size(); };
+  return layer.codes.size() % rows == 0 && layer.codes.size() / rows == static_cast<std::size_t>(layer.n_in) && layer.scales.size() == rows &&
+         (layer.zero_points.empty() || layer.zero_points.size() == rows) && std::all_of(layer.codes.begin(), layer.codes.end(), names_a_level) &&
+         std::all_of(layer.zero_points.begin(), layer.zero_points.end(), names_a_level);
 }
 
 /// What a record says that it is; an identity where it says nothing.

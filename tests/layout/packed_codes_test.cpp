@@ -61,19 +61,19 @@ TEST_CASE("Packed codes from outside are checked", "[layout][bad-input]") {
     return checked ? std::string("no error") : checked.error().message;
   };
   CHECK(problem(good) == "no error");
+  PackedCodes padded = good;
+  padded.bytes[9] |= 0x10;  // bit 12 of row 1
+  CHECK_THAT(problem(padded), contains_text("f: packed codes: row 1 has padding"));
+  CHECK(check_packed_codes(padded, "f").error().offset == 9);
+  PackedCodes first_row = good;
+  first_row.bytes[7] = 0x80;
+  CHECK_THAT(problem(first_row), contains_text("row 0 has padding"));
+  PackedCodes longer = good;
+  longer.bytes[9] |= 0x08;  // the last code bit
+  CHECK(problem(longer) == "no error");
+  longer.bytes.push_back(0);
+  CHECK_THAT(problem(longer), contains_text("17 bytes, expected 16"));
   PackedCodes packed = good;
-  packed.bytes[9] |= 0x10;  // bit 12 of row 1
-  CHECK_THAT(problem(packed), contains_text("f: packed codes: row 1 has padding"));
-  CHECK(check_packed_codes(packed, "f").error().offset == 9);
-  packed = good;
-  packed.bytes[7] = 0x80;
-  CHECK_THAT(problem(packed), contains_text("row 0 has padding"));
-  packed = good;
-  packed.bytes[9] |= 0x08;  // the last code bit
-  CHECK(problem(packed) == "no error");
-  packed.bytes.push_back(0);
-  CHECK_THAT(problem(packed), contains_text("17 bytes, expected 16"));
-  packed = good;
   packed.num_out_groups = -1;
   CHECK_THAT(problem(packed), contains_text("out of range"));
   packed.num_out_groups = PTRDIFF_MAX;

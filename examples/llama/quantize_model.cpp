@@ -124,7 +124,7 @@ void quantize_model(llama::QuantizeArguments arguments, const CLI::App& app) {
   for (std::size_t l = 0; l < todo.shapes.size(); ++l)
     plan.layers.push_back(arguments.plan_layer(todo.shapes[l], expected.levels[todo.blocks[l]], time.layers ? &*time.layers : nullptr));
   const llama::MemoryPlan memory = llama::plan_memory(model, plan, !arguments.quantize.is_qift(), compares, arguments.window,
-                                                      static_cast<std::size_t>(num_windows), arguments.memory);
+                                                      static_cast<std::size_t>(num_windows), pool.num_threads(), arguments.memory);
   if (arguments.only_plans) return llama::print_plan(plan, memory, time, num_calibrated);
 
   std::error_code error;

@@ -10,6 +10,10 @@
 
 #include <basin/pipeline/plan.hpp>
 
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -41,16 +45,17 @@ struct MemoryPlan {
   double quantizer = 0;    ///< of the largest layer
   double output = 0;       ///< the file that is written last
   double window = 0;       ///< of a calibration window, both models'
+  double forward = 0;      ///< of the window that is on its way through a stage
   std::size_t windows = 0, resident = 0;
 
-  [[nodiscard]] double without_windows() const noexcept { return program + model + blocks + kept + std::max(statistics + quantizer, output); }
+  [[nodiscard]] double without_windows() const noexcept { return program + model + blocks + kept + forward + std::max(statistics + quantizer, output); }
   [[nodiscard]] double peak() const noexcept { return without_windows() + window * static_cast<double>(std::min(windows, resident)); }
 };
 
 /// How a calibrated run spends its memory.
 /// @param limit  bytes; windows that do not fit wait in a file. 0: no limit.
 [[nodiscard]] inline MemoryPlan plan_memory(const Model& model, const basin::QuantizationPlan& layers, bool is_additive, bool compares,
-                                            Index window_tokens, std::size_t windows, std::uint64_t limit) {
+                                            Index window_tokens, std::size_t windows, int threads, std::uint64_t limit) {
   const Config& c = model.config;
   const auto floats = [](const Matrix& m) { return 4.0 * static_cast<double>(m.size()); };
   MemoryPlan memory;
@@ -74,8 +79,16 @@ struct MemoryPlan {
   memory.quantizer = static_cast<double>(layers.working_bytes());
   memory.output = 0.5 * floats(model.embedding.weight()) + static_cast<double>(layers.stored_bytes());
   memory.window = (compares ? 2.0 : 1.0) * 4 * static_cast<double>(window_tokens) * static_cast<double>(c.hidden + std::max(c.ffn, c.heads * c.head_dim));
+  const double tokens = static_cast<double>(window_tokens), head_inputs = static_cast<double>(c.heads * c.head_dim);
+  memory.forward = 4 * tokens * (4 * static_cast<double>(c.hidden) + 3 * static_cast<double>(c.ffn) + 3 * head_inputs)  // activations
+                   + 4 * tokens * tokens * threads                                                                      // attention
+                   + 2 * 8 * tokens * most_inputs;                                                                      // terms of Gram matrices
   memory.windows = memory.resident = windows;
-  if (limit == 0 || memory.peak() <= static_cast<double>(limit)) return memory;
+  if (limit == 0) return memory;
+#ifdef M_MMAP_THRESHOLD  // matrices go back to the system when they are freed, instead of leaving holes
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+  if (memory.peak() <= static_cast<double>(limit)) return memory;
   const double room = (static_cast<double>(limit) - memory.without_windows()) / memory.window;
   if (room < 2)
     support::fail("--memory: the model and one layer's quantization take ", bytes_text(memory.without_windows() + 2 * memory.window),
@@ -199,10 +212,10 @@ inline void print_plan(const basin::QuantizationPlan& plan, const MemoryPlan& me
   const std::string choosing = time.choice_seconds > 0 ? support::clock_text(time.choice_seconds) + " choosing levels, " : "";
   std::printf("time: %s%s quantizing and %s calibrating, %s in all\n", choosing.c_str(), support::clock_text(plan.seconds()).c_str(),
               support::clock_text(calibration).c_str(), support::clock_text(time.choice_seconds + plan.seconds() + calibration).c_str());
-  std::printf("memory: %s at most: model %s, calibration windows %s (%zu of %zu at once), quantized layers %s, one layer's work %s\n",
+  std::printf("memory: %s at most: model %s, calibration windows %s (%zu of %zu at once), quantized layers %s, a window's pass %s, a layer's work %s\n",
               bytes_text(memory.peak()).c_str(), bytes_text(memory.model + memory.blocks).c_str(),
               bytes_text(memory.window * static_cast<double>(std::min(memory.windows, memory.resident))).c_str(), std::min(memory.windows, memory.resident),
-              memory.windows, bytes_text(memory.kept).c_str(), bytes_text(std::max(memory.statistics + memory.quantizer, memory.output)).c_str());
+              memory.windows, bytes_text(memory.kept).c_str(), bytes_text(memory.forward).c_str(), bytes_text(std::max(memory.statistics + memory.quantizer, memory.output)).c_str());
 }
 
 }  // namespace llama

@@ -184,7 +184,7 @@ TEST_CASE("What SafetensorsWriter writes reads back, and writes the same again",
   basin::SplitMix64 rng(GENERATE(range(0u, 10u)));
   SafetensorsWriter writer;
   std::vector<Bytes> kept;
-  const std::size_t count = rng.below(12);
+  const auto count = static_cast<std::size_t>(rng.below(12));
   for (std::size_t i = 0; i < count; ++i) {
     const auto type = static_cast<SafetensorsType>(rng.below(16));
     std::vector<std::int64_t> shape;

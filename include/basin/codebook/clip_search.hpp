@@ -51,9 +51,9 @@ struct ClipSearch {
 
   template <LevelSet L, std::floating_point T>
   [[nodiscard]] ClippedScales<T> search(ConstMatrixRef<T> weight, const RunContext& context = {}) const {
-    const int candidates = static_cast<int>(max_shrink * grid);
-    if (grid < 1 || !(max_shrink <= 1) || candidates < 1)
+    if (grid < 1 || !(max_shrink <= 1) || !(max_shrink * grid >= 1))
       raise<ValueError>("ClipSearch: needs grid >= 1 and 1 / grid <= max_shrink <= 1, got ", grid, " and ", max_shrink);
+    const int candidates = static_cast<int>(max_shrink * grid);
     check_finite_weight<T>(weight);
     context.check_stop();
     std::vector<Candidate<T>> fractions;

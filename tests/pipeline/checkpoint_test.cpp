@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
-#include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,6 +9,7 @@
 #include <vector>
 
 #include "laws/storage_laws.hpp"
+#include "pipeline/record_seeds.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
@@ -23,22 +21,7 @@ using basin::RunIdentity;
 using basin::test::contains_text;
 
 namespace {
-/// A host's own storage; copies share the records.
-struct Memory {
-  std::shared_ptr<std::map<std::string, std::vector<std::byte>>> records = std::make_shared<std::map<std::string, std::vector<std::byte>>>();
-  bool is_full = false;
-
-  basin::Expected<std::optional<std::vector<std::byte>>> read(const std::string& name) {
-    const auto found = records->find(name);
-    if (found == records->end()) return std::optional<std::vector<std::byte>>();
-    return std::optional(found->second);
-  }
-  basin::Status write(const std::string& name, std::span<const std::byte> record) {
-    if (is_full) return basin::Error{basin::ErrorCode::cannot_write, basin::concat(name, ": no room")};
-    (*records)[name].assign(record.begin(), record.end());
-    return basin::Done{};
-  }
-};
+using Memory = basin::test::RecordMemory;
 static_assert(basin::CheckpointStorage<Memory>);
 
 QuantizationReport report() {

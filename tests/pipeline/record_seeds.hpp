@@ -7,20 +7,25 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 // Small records of a checkpoint, and a storage that gives any bytes out as one.
 namespace basin::test {
-/// Records in memory; copies share them.
+/// A host's own storage in memory; copies share the records.
 struct RecordMemory {
   std::shared_ptr<std::map<std::string, std::vector<std::byte>>> records = std::make_shared<std::map<std::string, std::vector<std::byte>>>();
+  bool is_full = false;
 
   Expected<std::optional<std::vector<std::byte>>> read(const std::string& name) const {
     const auto found = records->find(name);
     return found == records->end() ? std::optional<std::vector<std::byte>>() : std::optional(found->second);
   }
   Status write(const std::string& name, std::span<const std::byte> record) const {
+    if (is_full) return Error{ErrorCode::cannot_write, concat(name, ": no room")};
     (*records)[name].assign(record.begin(), record.end());
     return Done{};
   }

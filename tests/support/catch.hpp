@@ -9,6 +9,8 @@
 #include <catch2/matchers/catch_matchers.hpp>
 #include <catch2/matchers/catch_matchers_floating_point.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+
+using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
 #endif

@@ -1,7 +1,9 @@
 # Finds what basin's targets link. Serves the build and the installed package alike.
 #
-#   basin_require(decode | basin | io)   stops with the remedy where a dependency is missing
-#   basin_find(decode | basin | io)      sets BASIN_MISSING to what is missing, or to nothing
+#   basin_require(basin | io)   stops with the remedy where a dependency is missing
+#   basin_find(basin | io)      sets BASIN_MISSING to what is missing, or to nothing
+#
+# basin::decode needs none.
 
 include_guard(GLOBAL)
 
@@ -21,14 +23,16 @@ endfunction()
 
 macro(basin_find component)
   set(BASIN_MISSING "")
-  basin_find_xsimd()
-  if(NOT TARGET basin::xsimd)
-    string(APPEND BASIN_MISSING " xsimd >= 8.1 (libxsimd-dev; or set BASIN_XSIMD_INCLUDE_DIR)")
-  endif()
-  if("${component}" STREQUAL "basin" AND NOT TARGET Eigen3::Eigen)
-    find_package(Eigen3 3.4 CONFIG QUIET GLOBAL)
+  if("${component}" STREQUAL "basin")
+    basin_find_xsimd()
+    if(NOT TARGET basin::xsimd)
+      string(APPEND BASIN_MISSING " xsimd >= 8.1 (libxsimd-dev; or set BASIN_XSIMD_INCLUDE_DIR)")
+    endif()
     if(NOT TARGET Eigen3::Eigen)
-      string(APPEND BASIN_MISSING " Eigen >= 3.4 (libeigen3-dev)")
+      find_package(Eigen3 3.4 CONFIG QUIET GLOBAL)
+      if(NOT TARGET Eigen3::Eigen)
+        string(APPEND BASIN_MISSING " Eigen >= 3.4 (libeigen3-dev)")
+      endif()
     endif()
   endif()
   if("${component}" STREQUAL "io" AND NOT TARGET nlohmann_json::nlohmann_json)

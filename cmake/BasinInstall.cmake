@@ -28,6 +28,10 @@ install(FILES cmake/BasinDependencies.cmake cmake/BasinKernels.cmake
 
 file(RELATIVE_PATH basin_pc_to_prefix
   /${CMAKE_INSTALL_DATADIR}/pkgconfig /)
-configure_file(cmake/basin.pc.in ${PROJECT_BINARY_DIR}/basin.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/basin.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+set(basin_pc_requires_basin "eigen3 >= 3.4, xsimd >= 8.1")
+foreach(basin_pc_name IN ITEMS basin basin-decode)
+  set(basin_pc_requires ${basin_pc_requires_${basin_pc_name}})
+  configure_file(cmake/basin.pc.in ${PROJECT_BINARY_DIR}/${basin_pc_name}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${basin_pc_name}.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+endforeach()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

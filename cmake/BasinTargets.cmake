@@ -1,8 +1,8 @@
 # The three interface targets. They carry include paths and the C++ standard, nothing else.
 #
-#   basin::decode   layout and kernels, for engines that only decode; xsimd, no Eigen
-#   basin::io       readers and writers of model files; adds nlohmann/json, no Eigen
-#   basin::basin    the whole library but io; adds Eigen
+#   basin::decode   layout and kernels, for engines that only decode; needs nothing
+#   basin::io       readers and writers of model files; adds nlohmann/json
+#   basin::basin    the whole library but io; adds Eigen and xsimd
 
 set(basin_include ${PROJECT_SOURCE_DIR}/include)
 
@@ -40,11 +40,9 @@ function(basin_add_interface name)
   endif()
 endfunction()
 
-basin_require(decode)
 basin_add_interface(decode)
-target_link_libraries(basin_decode INTERFACE basin::xsimd)
 
-# A host that adds our folder may have Eigen and no JSON parser, or neither: what is missing takes
+# A host that adds our folder may have Eigen and xsimd and no JSON parser, or none: what is missing takes
 # its target with it. Our own build wants everything.
 foreach(name IN ITEMS basin io)
   if(PROJECT_IS_TOP_LEVEL)
@@ -60,7 +58,7 @@ foreach(name IN ITEMS basin io)
   target_link_libraries(basin_${name} INTERFACE basin_decode)
 endforeach()
 if(TARGET basin_basin)
-  target_link_libraries(basin_basin INTERFACE Eigen3::Eigen)
+  target_link_libraries(basin_basin INTERFACE Eigen3::Eigen basin::xsimd)
 endif()
 if(TARGET basin_io)
   target_link_libraries(basin_io INTERFACE nlohmann_json::nlohmann_json)

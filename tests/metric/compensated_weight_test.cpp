@@ -2,6 +2,8 @@
 #include <basin/metric/cross_gram.hpp>
 #include <basin/metric/gram.hpp>
 
+#include <Eigen/QR>
+
 #include <cmath>
 #include <limits>
 

@@ -2,6 +2,8 @@
 
 #include <basin/search/exhaustive.hpp>
 
+#include <Eigen/QR>
+
 #include <array>
 #include <cmath>
 #include <cstddef>

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <basin/codebook/additive_weight.hpp>
-#include <basin/init/oa_em.hpp>
-#include <basin/metric/diagonal_blocks.hpp>
 #include <basin/metric/layer_objective.hpp>
 
 #include <algorithm>
@@ -17,20 +15,10 @@ namespace basin::test {
 inline constexpr Scheme f7_scheme{.num_codebooks = F7::num_codebooks, .bits_per_code = 2, .in_group_size = F7::in_group_size};
 
 /// Where the golden values of search begin: OA-EM, exact, 3 rounds, on damped diagonal blocks.
-[[nodiscard]] inline AdditiveWeight<double> f7_start(const LayerObjective<double>& layer) {
-  const OaEm init{.rounds = 3, .kmeans = {.max_iterations = 0, .start = KMeansStart::first_vectors}};
-  return init.initialize(layer, DiagonalBlocks{.damping = 0.01}.blocks(layer.hessian(), F7::in_group_size), f7_scheme, 0,
-                         RunContext{});
-}
+[[nodiscard]] AdditiveWeight<double> f7_start(const LayerObjective<double>& layer);
 
 /// X^T X / tokens of correlated inputs; singular where tokens < n_in.
-[[nodiscard]] inline Matrix<double> gram_matrix(Index n_in, Index tokens, Rng& rng) {
-  Matrix<double> inputs = normal_matrix<double>(tokens, n_in, rng);
-  for (Index j = 0; j < n_in; ++j) inputs.col(j) *= 0.5 + rng.uniform();
-  for (Index j = 1; j < n_in; ++j) inputs.col(j) += 0.5 * inputs.col(j - 1);
-  const Matrix<double> gram = inputs.transpose() * inputs / static_cast<double>(tokens);
-  return 0.5 * (gram + gram.transpose());
-}
+[[nodiscard]] Matrix<double> gram_matrix(Index n_in, Index tokens, Rng& rng);
 
 /// A layer of normal weights whose inputs are correlated.
 template <std::floating_point T>

@@ -3,9 +3,7 @@
 #include <basin/core/random.hpp>
 #include <basin/core/types.hpp>
 
-#include <Eigen/QR>
-
-#include <cmath>
+#include <concepts>
 #include <cstdint>
 
 namespace basin::test {
@@ -38,22 +36,10 @@ template <class T>
 }
 
 /// A random rotation of n dimensions.
-[[nodiscard]] inline Matrix<double> orthogonal_matrix(Index n, Rng& rng) {
-  const Matrix<double> normals = normal_matrix<double>(n, n, rng);
-  return Eigen::HouseholderQR<Matrix<double>>(normals).householderQ();
-}
+[[nodiscard]] Matrix<double> orthogonal_matrix(Index n, Rng& rng);
 
-/// [g, g], symmetric positive definite, eigenvalues spaced evenly in the logarithm from 1/cond to 1.
-template <class T>
-[[nodiscard]] Matrix<T> spd_matrix(Index g, T cond, Rng& rng) {
-  const Matrix<double> axes = orthogonal_matrix(g, rng);
-  Vector<double> eigenvalues(g);
-  for (Index i = 0; i < g; ++i) {
-    const double place = g == 1 ? 0 : static_cast<double>(i) / static_cast<double>(g - 1);
-    eigenvalues(i) = std::pow(static_cast<double>(cond), -place);
-  }
-  const Matrix<double> h = axes * eigenvalues.asDiagonal() * axes.transpose();
-  return (0.5 * (h + h.transpose())).template cast<T>();
-}
+/// [g, g], symmetric positive definite, eigenvalues spaced evenly in the logarithm from 1/cond to 1. Of floats and doubles.
+template <std::floating_point T>
+[[nodiscard]] Matrix<T> spd_matrix(Index g, T cond, Rng& rng);
 
 }  // namespace basin::test

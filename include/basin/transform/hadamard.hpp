@@ -9,7 +9,7 @@
 #include <basin/transform/detail/butterflies.hpp>
 #include <basin/transform/hadamard_matrix.hpp>
 
-#include <Eigen/QR>
+#include <Eigen/Cholesky>
 
 #include <algorithm>
 #include <cmath>
@@ -122,15 +122,20 @@ class HadamardTransform {
   }
 
  private:
-  /// Q of a QR factorization of normals, with the signs that make it unique and uniformly distributed.
+  /// Q of the QR factorization of normals whose R has a positive diagonal: uniformly distributed. By Cholesky-QR, whose later
+  /// passes mend what the condition of the normals cost the first; normals too badly conditioned for it are drawn again.
   [[nodiscard]] static Matrix<double> random_orthogonal(Index n, std::uint64_t seed) {
     SplitMix64 random = keyed_random(seed, {static_cast<std::uint64_t>(n)});
-    Matrix<double> normals(n, n);
-    for (Index i = 0; i < normals.size(); ++i) normals.data()[i] = random.normal();
-    const Eigen::HouseholderQR<Matrix<double>> qr(normals);
-    Matrix<double> q = qr.householderQ();
-    for (Index i = 0; i < n; ++i)
-      if (qr.matrixQR()(i, i) < 0) q.col(i) *= -1;
+    Matrix<double> q(n, n);
+    const auto make_orthogonal = [&q] {
+      const Eigen::LLT<Matrix<double>> gram(q.transpose() * q);
+      if (gram.info() != Eigen::Success) return false;
+      gram.matrixU().solveInPlace<Eigen::OnTheRight>(q);
+      return true;
+    };
+    do {
+      for (Index i = 0; i < q.size(); ++i) q.data()[i] = random.normal();
+    } while (!make_orthogonal() || !make_orthogonal() || !make_orthogonal());
     return q;
   }
 

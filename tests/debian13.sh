@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian 13 on any Debian: its g++, Eigen, xsimd, Catch2, Benchmark, nlohmann/json, CLI11 and ONNX Runtime, in a folder that debootstrap makes. As root.
+# Debian 13 on any Debian: its g++, Eigen, xsimd, Catch2, Benchmark, nlohmann/json and CLI11, in a folder that debootstrap makes. As root.
 #
 #   sh tests/debian13.sh FOLDER [COMMAND]
 #
@@ -24,7 +24,7 @@ if [ ! -e "$folder/made" ]; then
   fi
   rm -rf "$folder"
   mkdir -p "$folder"
-  packages=g++,cmake,ninja-build,python3,ccache,libeigen3-dev,libxsimd-dev,nlohmann-json3-dev,libcli11-dev,libcatch2-dev,libbenchmark-dev,libonnxruntime-dev
+  packages=g++,cmake,ninja-build,python3,ccache,libeigen3-dev,libxsimd-dev,nlohmann-json3-dev,libcli11-dev,libcatch2-dev,libbenchmark-dev
   debootstrap --variant=minbase --include="$packages" trixie "$folder" "${BASIN_DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$folder.log" 2>&1 || {
     tail -n 5 "$folder.log"
     echo "Debian 13 is out of reach here: skipped."

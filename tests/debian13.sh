@@ -25,7 +25,7 @@ if [ ! -e "$folder/made" ]; then
   rm -rf "$folder"
   mkdir -p "$folder"
   packages=g++,cmake,ninja-build,python3,ccache,libeigen3-dev,libxsimd-dev,nlohmann-json3-dev,libcli11-dev,libcatch2-dev,libbenchmark-dev
-  debootstrap --variant=minbase --include="$packages" trixie "$folder" "${BASIN_DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$folder.log" 2>&1 || {
+  timeout 600 debootstrap --variant=minbase --include="$packages" trixie "$folder" "${BASIN_DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$folder.log" 2>&1 || {
     tail -n 5 "$folder.log"
     echo "Debian 13 is out of reach here: skipped."
     exit 77

@@ -23,7 +23,7 @@ set(allowed_io layout online_core)
 # Rooms that never see Eigen, and the only core headers that name it.
 set(without_eigen layout kernels io levels)
 set(core_with_eigen types)
-# The online half needs nothing but the standard library.
+# Nor does the online half see xsimd.
 set(without_xsimd layout kernels io)
 
 set(problems "")

@@ -211,6 +211,11 @@ TEST_CASE("What stands in for a Hadamard matrix is orthogonal and says so", "[tr
   CHECK((u * normals).isUpperTriangular(1e-12));
   CHECK(u == dense(HadamardTransform(18, {.sign_seed = 3, .without = WithoutHadamard::orthogonal})));
   CHECK(u != dense(HadamardTransform(18, {.sign_seed = 4, .without = WithoutHadamard::orthogonal})));
+  // However badly the normals of a seed are conditioned.
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const Matrix<double> v = dense(HadamardTransform(18, {.sign_seed = seed, .without = WithoutHadamard::orthogonal}));
+    CHECK((v * v.transpose() - Matrix<double>::Identity(18, 18)).norm() <= 1e-13);
+  }
   // Where there is one it is taken, whatever may stand in.
   CHECK(HadamardTransform(12, {.without = WithoutHadamard::orthogonal}).is_hadamard());
 }
